@@ -1,0 +1,219 @@
+"""The episode loop: many episodes at once, in cohorts that resume and reproduce.
+
+A cohort is a fixed, sorted group of tasks whose episodes run in lock-step, one turn of all running
+episodes a call of the engine. Which episodes share a batch depends on nothing outside the cohort,
+so a cohort that was interrupted is played again and comes out the same.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from hintdistill.agents.react import MALFORMED_ANSWER, THOUGHT_ANSWER, ParsedTurn
+from hintdistill.llm.engine import Engine, Request, Turn
+from hintdistill.params import Block
+from hintdistill.records import (
+    Episode,
+    HintRef,
+    Message,
+    Step,
+    Task,
+    read_jsonl,
+    short_hash,
+    write_jsonl,
+)
+from hintdistill.tasks.alfworld import NOTHING_HAPPENS
+
+log = logging.getLogger(__name__)
+
+
+class Environment(Protocol):
+    """One task being played; `step` returns observation, reward and whether it is over."""
+
+    def reset(self) -> str: ...
+
+    def step(self, action: str) -> tuple[str, float, bool]: ...
+
+
+class Agent(Protocol):
+    """A prompting protocol: how it instructs, and how it reads a turn."""
+
+    name: str
+
+    def system_prompt(self, hints: list[str]) -> str: ...
+
+    def parse(self, text: str, *, complete: bool) -> ParsedTurn: ...
+
+
+Retrieve = Callable[[Task, str], list[HintRef]]
+
+
+def no_hints(task: Task, first_observation: str) -> list[HintRef]:
+    """Retrieval of the arms that see no hint."""
+    return []
+
+
+class Limits(Block):
+    """When an episode ends without success: params of the shared block `rollout`."""
+
+    turn_limit: int  # model calls
+    repeat_limit: int  # equal actions in a row
+
+
+class Arm(NamedTuple):
+    """What is played: an arm of the experiment, with its limits.
+
+    `step_limit` counts actions sent to the environment.
+    """
+
+    name: str
+    agent: Agent
+    retrieve: Retrieve
+    limits: Limits
+    step_limit: int
+    seed: int
+
+
+class _Running:
+    """One episode while it is played."""
+
+    def __init__(self, task: Task, env: Environment, arm: Arm) -> None:
+        self.task, self._env, self._arm = task, env, arm
+        first = env.reset()
+        self.hints = arm.retrieve(task, first)
+        system = arm.agent.system_prompt([hint.text for hint in self.hints])
+        self.messages = [
+            Message(role="system", content=system),
+            Message(role="user", content=first),
+        ]
+        self.steps: list[Step] = []
+        self.turns: list[Turn] = []
+        self.n_invalid = 0
+        self.reward = 0.0
+        self.stop_reason = ""
+
+    def take(self, turn: Turn) -> None:
+        """Play one generated turn."""
+        self.turns.append(turn)
+        self.messages.append(Message(role="assistant", content=turn.text, own=True))
+        parsed = self._arm.agent.parse(turn.text, complete=turn.complete)
+        if parsed.kind == "action":
+            answer = self._act(parsed.text)
+        else:
+            answer = THOUGHT_ANSWER if parsed.kind == "thought" else MALFORMED_ANSWER
+            self.n_invalid += parsed.kind == "malformed"
+        if self.stop_reason:
+            return
+        self.messages.append(Message(role="user", content=answer))
+        if len(self.turns) >= self._arm.limits.turn_limit:
+            self.stop_reason = "turn_limit"
+
+    def _act(self, action: str) -> str:
+        observation, self.reward, done = self._env.step(action)
+        self.n_invalid += observation == NOTHING_HAPPENS
+        self.steps.append(
+            Step(turn=len(self.turns) - 1, action=action, observation=observation)
+        )
+        tail = {step.action for step in self.steps[-self._arm.limits.repeat_limit :]}
+        if done:
+            self.stop_reason = "success" if self.reward == 1.0 else "done"
+        elif len(self.steps) >= self._arm.step_limit:
+            self.stop_reason = "step_limit"
+        elif len(self.steps) >= self._arm.limits.repeat_limit and len(tail) == 1:
+            self.stop_reason = "repeated_action"
+        return observation
+
+    def record(self, engine: Engine) -> Episode:
+        arm, task = self._arm, self.task
+        attempt = 0
+        return Episode(
+            episode_id=short_hash(task.task_id, arm.name, arm.agent.name, arm.seed, attempt),
+            task_id=task.task_id,
+            env=task.env,
+            agent=arm.agent.name,
+            arm=arm.name,
+            attempt=attempt,
+            seed=arm.seed,
+            model=engine.model,
+            adapter=engine.adapter,
+            deterministic=engine.deterministic,
+            hints=self.hints,
+            messages=self.messages,
+            steps=self.steps,
+            success=int(self.stop_reason == "success"),
+            reward=self.reward,
+            n_steps=len(self.steps),
+            n_turns=len(self.turns),
+            n_invalid=self.n_invalid,
+            stop_reason=self.stop_reason,
+            tokens_prompt=sum(turn.tokens_prompt for turn in self.turns),
+            tokens_prompt_new=sum(turn.tokens_prompt_new for turn in self.turns),
+            tokens_completion=sum(turn.tokens_completion for turn in self.turns),
+        )
+
+
+def play_cohort(
+    tasks: Sequence[Task],
+    make_env: Callable[[Task], Environment],
+    engine: Engine,
+    arm: Arm,
+    on_turn: Callable[[int], None] = lambda tokens: None,
+) -> list[Episode]:
+    """Play one episode a task, all at once; `on_turn` is told the tokens of each round."""
+    engine.start()
+    episodes = [_Running(task, make_env(task), arm) for task in tasks]
+    while True:
+        for episode in episodes:
+            if not episode.stop_reason and engine.is_full(episode.messages):
+                episode.stop_reason = "context_full"
+        running = [(i, e) for i, e in enumerate(episodes) if not e.stop_reason]
+        if not running:
+            return [episode.record(engine) for episode in episodes]
+        turns = engine.generate([Request(i, e.messages) for i, e in running])
+        for (_, episode), turn in zip(running, turns, strict=True):
+            episode.take(turn)
+        on_turn(sum(turn.tokens_completion for turn in turns))
+
+
+def play(
+    tasks: Sequence[Task],
+    make_env: Callable[[Task], Environment],
+    engine: Engine,
+    arm: Arm,
+    *,
+    cohort: int,
+    folder: Path,
+) -> list[Episode]:
+    """Play all tasks in cohorts, sorted by task_id; finished cohorts are kept in `folder`.
+
+    Args:
+        cohort: episodes that run at once.
+        folder: scratch folder of the stage; cohorts found there are not played again.
+    """
+    ordered = sorted(tasks, key=lambda task: task.task_id)
+    played: list[Episode] = []
+    start, tokens, resumed = time.monotonic(), 0, 0
+
+    def count(new_tokens: int) -> None:
+        nonlocal tokens
+        tokens += new_tokens
+
+    for first in range(0, len(ordered), cohort):
+        path = folder / f"cohort-{first:05d}.jsonl"
+        if path.is_file():
+            played += read_jsonl(path, Episode)
+            resumed = len(played)
+            continue
+        episodes = play_cohort(ordered[first : first + cohort], make_env, engine, arm, count)
+        write_jsonl(path, episodes)
+        played += episodes
+        seconds = time.monotonic() - start
+        left = (len(ordered) - len(played)) * seconds / (len(played) - resumed)
+        log.info(
+            "%s: %d of %d episodes, %d solved, %.0f tokens/s, %.0f s left",
+            arm.name, len(played), len(ordered), sum(e.success for e in played),
+            tokens / seconds, left,
+        )  # fmt: skip
+    return played

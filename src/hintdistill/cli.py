@@ -1,0 +1,37 @@
+"""The console script: one command a stage, each loaded only when it is called."""
+
+import importlib
+import pkgutil
+import sys
+
+import click
+
+from hintdistill import stages
+from hintdistill.errors import UserError
+
+
+class StageGroup(click.Group):
+    """Finds commands as modules of `hintdistill.stages`, each with a click command `command`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(m.name.replace("_", "-") for m in pkgutil.iter_modules(stages.__path__))
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in self.list_commands(ctx):
+            return None
+        module = importlib.import_module(f"{stages.__name__}.{name.replace('-', '_')}")
+        return module.command
+
+
+@click.command(cls=StageGroup)
+@click.version_option(package_name="hintdistill")
+def cli() -> None:
+    """Stages of the pipeline; `dvc repro` calls them in order."""
+
+
+def main() -> None:
+    try:
+        cli()
+    except UserError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(1)

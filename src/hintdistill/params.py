@@ -1,0 +1,84 @@
+"""Typed, granular reads of params.yaml.
+
+A stage declares the keys that it reads as a model of models, one field a block and one field a key:
+
+    class Params(StageParams):
+        hints: HintParams          # reads hints.k and hints.retriever, if those are its fields
+        task: AlfworldParams = per_env()   # reads the block named for the stage's environment
+
+What is not declared can't be read, so dvc.yaml's `params:` can be checked against the declaration.
+"""
+
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from hintdistill.errors import UserError
+
+PARAMS_FILE = Path("params.yaml")
+PER_ENV = "{env}"
+
+
+class Block(BaseModel):
+    """The keys of one block that somebody reads; other keys of the block are not looked at."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False, strict=True)
+
+
+def per_env() -> Any:
+    """A field that reads the params block with the environment's own name."""
+    return Field(alias=PER_ENV)
+
+
+class StageParams(BaseModel):
+    """Base of a stage's declaration of what it reads."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+
+    @classmethod
+    def keys(cls) -> list[str]:
+        """Every key that this declaration reads, as dvc.yaml writes it (`block.key`)."""
+        keys = []
+        for name, field in cls.model_fields.items():
+            top = field.alias or name
+            block = field.annotation
+            if isinstance(block, type) and issubclass(block, Block):
+                keys += [f"{top}.{key}" for key in block.model_fields]
+            else:
+                keys.append(top)
+        return sorted(keys)
+
+    @classmethod
+    def read(cls, env: str | None = None) -> Self:
+        """Read params.yaml.
+
+        Raises:
+            UserError: no such file, no YAML, or a declared key is missing or of a wrong type.
+        """
+        try:
+            with PARAMS_FILE.open(encoding="utf-8") as file:
+                content = yaml.safe_load(file)
+        except FileNotFoundError:
+            raise UserError(
+                f"{PARAMS_FILE}: expected this file in the current folder, found none. "
+                "Run from the repository's root."
+            ) from None
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise UserError(
+                f"{PARAMS_FILE}: expected YAML: {str(error).splitlines()[0]}"
+            ) from None
+        if not isinstance(content, dict):
+            raise UserError(f"{PARAMS_FILE}: expected blocks of parameters, got {content!r:.80}")
+        if env is not None:
+            content[PER_ENV] = content.get(env)
+        try:
+            return cls.model_validate(content)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            key = ".".join(env if part == PER_ENV else str(part) for part in first["loc"])
+            raise UserError(
+                f"{PARAMS_FILE}, {key}: {first['msg']}, got {str(first['input'])[:80]!r}. "
+                "Mend the file, or start from a complete one in profiles/."
+            ) from None

@@ -1,0 +1,78 @@
+"""ALFWorld's text games: one game at a time, seen through its observations only."""
+
+from typing import NamedTuple
+
+from hintdistill.errors import UserError
+from hintdistill.records import Game, Task, content_sha256
+
+TASK_TYPES = (
+    "look_at_obj_in_light",
+    "pick_and_place_simple",
+    "pick_clean_then_place_in_recep",
+    "pick_cool_then_place_in_recep",
+    "pick_heat_then_place_in_recep",
+    "pick_two_obj_and_place",
+)
+NOTHING_HAPPENS = "Nothing happens."
+TASK_MARK = "Your task is to: "
+
+
+class Outcome(NamedTuple):
+    observation: str
+    reward: float
+    done: bool
+
+
+def check_content(task: Task, game: Game) -> None:
+    """Refuse a game whose content is not the one that the panel pinned."""
+    found = content_sha256(game.content)
+    if found != task.content_sha256:
+        raise UserError(
+            f"game {task.task_id}: expected content with SHA-256 {task.content_sha256[:16]}..., "
+            f"found {found[:16]}...: panel.jsonl and games.jsonl do not belong together. "
+            "Run `dvc checkout`, or `dvc repro -f panel@alfworld`."
+        )
+
+
+class AlfworldEnv:
+    """One game in alfworld's own engine. Not thread-safe.
+
+    Nothing of the hidden state is exposed: no admissible commands, no facts. Names are the
+    game's own ("apple 1"); numbering is not shuffled, as in evaluation.
+    """
+
+    def __init__(self, task: Task, game: Game) -> None:
+        import textworld
+        from alfworld.agents.environment.alfred_tw_env import AlfredDemangler
+        from textworld.envs import PddlEnv
+
+        check_content(task, game)
+        self._env = AlfredDemangler(PddlEnv(textworld.EnvInfos()), shuffle=False)
+        self._content = game.content
+        self._task_id = task.task_id
+
+    def reset(self) -> str:
+        """Start the game. Returns the room as first seen, and the task."""
+        try:
+            self._env.load(self._content)
+            feedback = self._env.reset().feedback
+        except Exception as error:  # the engine's parser raises many kinds
+            raise UserError(
+                f"game {self._task_id}: alfworld could not load it "
+                f"({type(error).__name__}: {error}). Is games.jsonl intact? Try `dvc checkout`."
+            ) from error
+        return feedback.split("=-", 1)[-1].strip()
+
+    def step(self, action: str) -> Outcome:
+        """Send one command. An impossible one is answered with `NOTHING_HAPPENS`."""
+        state, reward, done = self._env.step(action)
+        return Outcome(state.feedback.strip(), float(reward), bool(done))
+
+    def name_of(self, entity: str) -> str:
+        """The name in the game ("apple 1") of an entity of its PDDL problem ("Apple_bar_0")."""
+        return self._env._entity_infos[entity.lower()].name
+
+
+def instruction_of(first_observation: str) -> str:
+    """The task's sentence, out of the first observation."""
+    return first_observation.split(TASK_MARK, 1)[1].strip()
