@@ -1,3 +1,1 @@
-"""Fine-tuning with RAG: failures become hints, hints make a teacher, the teacher's wins train students."""
-
-__version__ = "0.1.0"
+"""Failures become hints, hints make a teacher, and the teacher's wins train students."""

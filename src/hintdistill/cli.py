@@ -1,6 +1,7 @@
 """The console script: one command a stage, each loaded only when it is called."""
 
 import importlib
+import logging
 import pkgutil
 import sys
 
@@ -14,7 +15,8 @@ class StageGroup(click.Group):
     """Finds commands as modules of `hintdistill.stages`, each with a click command `command`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(m.name.replace("_", "-") for m in pkgutil.iter_modules(stages.__path__))
+        names = [module.name for module in pkgutil.iter_modules(stages.__path__)]
+        return sorted(name.replace("_", "-") for name in names if not name.startswith("_"))
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in self.list_commands(ctx):
@@ -30,6 +32,7 @@ def cli() -> None:
 
 
 def main() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         cli()
     except UserError as error:

@@ -16,15 +16,10 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hintdistill.errors import UserError
+from hintdistill.settings import Settings
 
 PARAMS_FILE = Path("params.yaml")
 PER_ENV = "{env}"
-
-
-class Block(BaseModel):
-    """The keys of one block that somebody reads; other keys of the block are not looked at."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False, strict=True)
 
 
 def per_env() -> Any:
@@ -44,7 +39,7 @@ class StageParams(BaseModel):
         for name, field in cls.model_fields.items():
             top = field.alias or name
             block = field.annotation
-            if isinstance(block, type) and issubclass(block, Block):
+            if isinstance(block, type) and issubclass(block, Settings):
                 keys += [f"{top}.{key}" for key in block.model_fields]
             else:
                 keys.append(top)
@@ -66,9 +61,7 @@ class StageParams(BaseModel):
                 "Run from the repository's root."
             ) from None
         except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise UserError(
-                f"{PARAMS_FILE}: expected YAML: {str(error).splitlines()[0]}"
-            ) from None
+            raise UserError(f"{PARAMS_FILE}: expected YAML: {str(error).splitlines()[0]}") from None
         if not isinstance(content, dict):
             raise UserError(f"{PARAMS_FILE}: expected blocks of parameters, got {content!r:.80}")
         if env is not None:

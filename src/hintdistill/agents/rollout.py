@@ -13,7 +13,6 @@ from typing import NamedTuple, Protocol
 
 from hintdistill.agents.react import MALFORMED_ANSWER, THOUGHT_ANSWER, ParsedTurn
 from hintdistill.llm.engine import Engine, Request, Turn
-from hintdistill.params import Block
 from hintdistill.records import (
     Episode,
     HintRef,
@@ -24,6 +23,7 @@ from hintdistill.records import (
     short_hash,
     write_jsonl,
 )
+from hintdistill.settings import Settings
 from hintdistill.tasks.alfworld import NOTHING_HAPPENS
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ def no_hints(task: Task, first_observation: str) -> list[HintRef]:
     return []
 
 
-class Limits(Block):
+class Limits(Settings):
     """When an episode ends without success: params of the shared block `rollout`."""
 
     turn_limit: int  # model calls
@@ -113,9 +113,7 @@ class _Running:
     def _act(self, action: str) -> str:
         observation, self.reward, done = self._env.step(action)
         self.n_invalid += observation == NOTHING_HAPPENS
-        self.steps.append(
-            Step(turn=len(self.turns) - 1, action=action, observation=observation)
-        )
+        self.steps.append(Step(turn=len(self.turns) - 1, action=action, observation=observation))
         tail = {step.action for step in self.steps[-self._arm.limits.repeat_limit :]}
         if done:
             self.stop_reason = "success" if self.reward == 1.0 else "done"

@@ -6,9 +6,15 @@ from typing import NamedTuple
 # alfworld.gen.goal_library's sentence templates, one expression for the two of each type.
 _SENTENCES = {
     "look_at_obj_in_light": r"(?:look at|examine the) (\w+) (?:under|with) the (\w+)",
-    "pick_clean_then_place_in_recep": r"(?:put a clean (\w+) in|clean some (\w+) and put it in) (\w+)",
-    "pick_heat_then_place_in_recep": r"(?:put a hot (\w+) in|heat some (\w+) and put it in) (\w+)",
-    "pick_cool_then_place_in_recep": r"(?:put a cool (\w+) in|cool some (\w+) and put it in) (\w+)",
+    "pick_clean_then_place_in_recep": (
+        r"(?:put a clean (\w+) in|clean some (\w+) and put it in) (\w+)"
+    ),
+    "pick_heat_then_place_in_recep": (
+        r"(?:put a hot (\w+) in|heat some (\w+) and put it in) (\w+)"
+    ),
+    "pick_cool_then_place_in_recep": (
+        r"(?:put a cool (\w+) in|cool some (\w+) and put it in) (\w+)"
+    ),
     "pick_two_obj_and_place": r"(?:put two (\w+) in|find two (\w+) and put them in) (\w+)",
     "pick_and_place_simple": r"(?:put a|put some) (\w+) (?:in|on) (\w+)",
 }
@@ -45,7 +51,7 @@ def things_in(observation: str) -> list[str]:
 
 
 def class_of(name: str) -> str:
-    """"apple" of "apple 1"."""
+    """ "apple" of "apple 1"."""
     return name.rsplit(" ", 1)[0]
 
 

@@ -10,6 +10,7 @@ import json
 import random
 from collections import Counter
 from importlib.resources import files
+from pathlib import Path
 from typing import NamedTuple
 
 from hintdistill.errors import UserError
@@ -156,9 +157,9 @@ class _Draft:
         objects = "\n".join(f"    {entity} - {kind}" for entity, kind in names)
         init = "\n".join(f"    ({fact})" for fact in facts)
         return (
-        f"(define (problem game)\n(:domain alfred)\n"
-        f"(:objects\n{objects}\n)\n(:init\n{init}\n)\n{goal}"
-    )
+            f"(define (problem game)\n(:domain alfred)\n"
+            f"(:objects\n{objects}\n)\n(:init\n{init}\n)\n{goal}"
+        )
 
 
 def _choose(draft: _Draft, room: Room, task_type: str) -> tuple[str, str] | None:
@@ -208,11 +209,10 @@ def write_game(task_type: str, number: int, rng: random.Random) -> NewGame | Non
     recep = "" if look else target
     template = rng.choice(gdict[task_type]["templates"])
     words = template.format(obj=obj.lower(), recep=recep.lower(), toggle=target.lower())
-    with open(ALFRED_PDDL_PATH) as domain, open(ALFRED_TWL2_PATH) as grammar:
-        content = {
-            "pddl_domain": domain.read(),
-            "grammar": grammar.read().replace("UNKNOWN GOAL", words),
-        }
+    content = {
+        "pddl_domain": Path(ALFRED_PDDL_PATH).read_text(),
+        "grammar": Path(ALFRED_TWL2_PATH).read_text().replace("UNKNOWN GOAL", words),
+    }
     # goal_library writes types as "?x # type", and closes the whole problem after its goal.
     goal = gdict[task_type]["pddl"].replace("#", "-").format(obj=obj, recep=recep, toggle=target)
     name = "-".join([task_type, obj, "None", target, str(number)])

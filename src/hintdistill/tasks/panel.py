@@ -1,81 +1,11 @@
-"""The panel: which tasks there are, in which split, pinned by the hash of their content."""
+"""The panel as later stages use it: tasks joined with their games, and the split firewall."""
 
-import logging
-import random
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from typing import Literal
+from collections.abc import Iterable
 
 from hintdistill.errors import UserError
-from hintdistill.params import Block
-from hintdistill.records import SPLITS, Game, Task, content_sha256, short_hash
-from hintdistill.tasks.alfworld import TASK_TYPES, AlfworldEnv, instruction_of
-from hintdistill.tasks.alfworld_rooms import KINDS_OF_TYPE, NewGame, rooms_of_split, write_game
+from hintdistill.records import Game, Task
 
-log = logging.getLogger(__name__)
 Panel = dict[str, tuple[Task, Game]]
-
-
-class AlfworldPanelParams(Block):
-    """Sizes of the four splits, in tasks."""
-
-    source: Literal["generated"]
-    seed: int
-    warmstart: int
-    train: int
-    dev: int
-    eval: int
-
-
-def _draw_game(split: str, number: int, seed: int) -> NewGame:
-    """Game `number` of a split: types in turn, so that the panel is balanced over types."""
-    rng = random.Random(short_hash("alfworld-game", seed, split, number))
-    task_type = TASK_TYPES[number % len(TASK_TYPES)]
-    rooms = rooms_of_split(split)
-    while True:
-        room = rng.choice(rooms[rng.choice(KINDS_OF_TYPE[task_type])])
-        if (game := write_game(task_type, room, rng)) is not None:
-            return game
-
-
-def _make_task(split: str, number: int, seed: int) -> tuple[Task, Game]:
-    """Write a game and play its plan.
-
-    Raises:
-        UserError: the plan does not solve the game.
-    """
-    new = _draw_game(split, number, seed)
-    task_id = f"{new.name}/generated_{split}_{number:04d}"
-    fields = dict(
-        task_id=task_id, env="alfworld", split=split, type=new.type, source="generated",
-        room=new.room,
-    )  # fmt: skip
-    draft = Game(task_id=task_id, content=new.content)
-    env = AlfworldEnv(
-        Task(**fields, instruction="", content_sha256=content_sha256(draft.content)), draft
-    )
-    instruction = instruction_of(env.reset())
-    walkthrough = [
-        " ".join(word if i % 2 == 0 else env.name_of(word) for i, word in enumerate(command))
-        for command in new.plan
-    ]
-    solved = False
-    for command in walkthrough:
-        solved = env.step(command).done
-    if not solved:
-        raise UserError(f"game {task_id}: its plan does not solve it: {walkthrough}")
-    game = Game(task_id=task_id, content={**new.content, "walkthrough": walkthrough})
-    task = Task(**fields, instruction=instruction, content_sha256=content_sha256(game.content))
-    return task, game
-
-
-def build_alfworld_panel(params: AlfworldPanelParams, workers: int) -> Iterator[tuple[Task, Game]]:
-    """Write all games of all splits, in order; `workers` processes play them."""
-    wanted = [(split, n, params.seed) for split in SPLITS for n in range(getattr(params, split))]
-    if empty := [split for split in SPLITS if getattr(params, split) < 1]:
-        raise UserError(f"params.yaml, alfworld: expected at least 1 task a split, got 0 in {empty}")
-    with ProcessPoolExecutor(workers) as pool:
-        yield from pool.map(_make_task, *zip(*wanted, strict=True), chunksize=4)
 
 
 def load_panel(tasks: Iterable[Task], games: Iterable[Game]) -> Panel:

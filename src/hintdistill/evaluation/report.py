@@ -1,0 +1,99 @@
+"""The report in words and tables; every figure in it is one of the summary or of the audit."""
+
+from typing import Any
+
+from hintdistill.evaluation.metrics import ARMS, COMPARISONS
+
+ARM_WORDS = {
+    "base": "no hints",
+    "rag": "k retrieved hints in the prompt",
+    "placebo_wrong_type": "k hints for another task type",
+    "placebo_constant": "k irrelevant sentences",
+    "sft": "LoRA on base's own successes, no hints",
+    "distilled": "LoRA on the teacher's stripped successes, no hints",
+}
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.1f}"
+
+
+def arms_table(cell: dict[str, Any]) -> str:
+    """Markdown table: one row an arm."""
+    lines = [
+        "| arm | | n | success % (95 %) | steps | tokens | newly encoded | invalid |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for arm in ARMS:
+        row = cell[arm]
+        interval = f"{percent(row['success_lo'])} to {percent(row['success_hi'])}"
+        lines.append(
+            f"| {arm} | {ARM_WORDS[arm]} | {row['n']} | {percent(row['success'])} ({interval}) "
+            f"| {row['steps']:.1f} | {row['tokens']:.0f} | {row['tokens_new']:.0f} "
+            f"| {row['invalid']:.1f} |"
+        )
+    return "\n".join(lines)
+
+
+def comparisons_table(cell: dict[str, Any]) -> str:
+    """Markdown table: differences in success, in points."""
+    lines = ["| difference | points (95 %) | p (McNemar) |", "| --- | --- | --- |"]
+    for a, b in COMPARISONS:
+        c = cell["compare"][f"{a}-{b}"]
+        lines.append(
+            f"| {a} - {b} | {100 * c['diff']:+.1f} ({100 * c['lo']:+.1f} to {100 * c['hi']:+.1f}) "
+            f"| {c['p']:.3f} |"
+        )
+    return "\n".join(lines)
+
+
+def _audit_lines(audit: dict[str, Any]) -> str:
+    shown = ["episodes", "kept", "leaks_in_prompt", "leaks_in_own_turns", "rows", "unlocked_rows"]
+    shown += sorted(key for key in audit["sft"] if key.startswith("rows_sharing"))
+    lines = ["| | sft (saw no hint) | distilled |", "| --- | --- | --- |"]
+    for key in shown:
+        words = key.replace("_", " ")
+        lines.append(f"| {words} | {audit['sft'][key]} | {audit['distilled'][key]} |")
+    return "\n".join(lines)
+
+
+def render_report(
+    cells: dict[str, dict[str, Any]],
+    audits: dict[str, dict[str, Any]],
+    *,
+    model: str,
+    split: str,
+    seed: int,
+) -> str:
+    """The whole report.
+
+    Args:
+        cells: cell_summary's result, by "environment, agent".
+        audits: audit.json's content, by the same keys.
+        model: what the base model is called.
+        split: the split that was played.
+        seed: of the rollouts.
+    """
+    parts = [
+        "# Report",
+        f"Model: {model}, after a warm start on scripted demonstrations. Split: `{split}`, one "
+        f"episode a task, greedy decoding, seed {seed}. Intervals are 95 %: Wilson for rates, "
+        "bootstrap over tasks for differences; p is McNemar's, exact and two-sided.",
+    ]
+    for name, cell in cells.items():
+        audit = audits[name]
+        parts += [f"## {name}", arms_table(cell), comparisons_table(cell)]
+        parts += [
+            "### Training rows",
+            f"Episodes kept: `strip.keep: {audit['keep']}`"
+            + (
+                " (success, fewer than 2 invalid turns)."
+                if audit["keep"] == "success"
+                else " (failed episodes too: the students learn nothing worth having)."
+            )
+            + f" Planted hints that the leak audit found again: {audit['canaries_found']}, all of "
+            "them. Rows sharing n words with a hint are counted, not dropped; the sft column is "
+            "what chance gives.",
+            _audit_lines(audit),
+        ]
+    return "\n\n".join(parts) + "\n"

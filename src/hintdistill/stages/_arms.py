@@ -1,0 +1,79 @@
+"""What the stages share in which the language model plays an arm."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+from hintdistill.agents.prompts import PROMPTS
+from hintdistill.agents.rollout import Retrieve, no_hints
+from hintdistill.params import StageParams, per_env
+from hintdistill.records import Split
+from hintdistill.scratch import Scratch
+from hintdistill.settings import Settings
+from hintdistill.stages._cell import Cell
+from hintdistill.stages._play import EnvParams, PlayParams, play_split
+
+
+class RolloutParams(PlayParams):
+    """The whole shared block `rollout`: how a language model plays."""
+
+    engine: Literal["transformers"]
+    dtype: Literal["float32", "bfloat16"]
+    threads: int
+    max_new_tokens: int  # of one turn
+
+
+class EvalParams(Settings):
+    """Shared block `eval`: `dev` while settings are chosen, `eval` for what is reported."""
+
+    split: Split
+
+
+class RolloutStageParams(StageParams):
+    """What every stage reads that lets the model play."""
+
+    rollout: RolloutParams
+    task: EnvParams = per_env()
+
+
+def play_arm(
+    stage: str,
+    cell: Cell,
+    split: str,
+    arm: str,
+    *,
+    out: Path,
+    params: RolloutStageParams,
+    adapter: Path | None = None,
+    retrieve: Retrieve = no_hints,
+    hints: Iterable[Path] = (),
+) -> None:
+    """Let the cell's model play an arm on a split.
+
+    Args:
+        stage: module of the calling stage.
+        adapter: the student's LoRA adapter, or None for the base model.
+        hints: the files that `retrieve` reads.
+    """
+    from hintdistill.llm.transformers import TransformersEngine
+
+    inputs = [cell.panel, cell.games, cell.model, PROMPTS, *hints]
+    inputs += [adapter] if adapter else []
+    rollout = params.rollout
+    play_split(
+        cell,
+        split,
+        arm,
+        out=out,
+        play_params=rollout,
+        step_limit=params.task.step_limit,
+        engine=TransformersEngine(
+            cell.model,
+            adapter,
+            threads=rollout.threads,
+            dtype=rollout.dtype,
+            max_new_tokens=rollout.max_new_tokens,
+        ),
+        scratch=Scratch(stage, f"{cell.name}-{arm}", params.model_dump_json(), inputs),
+        retrieve=retrieve,
+    )

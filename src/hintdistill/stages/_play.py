@@ -1,0 +1,60 @@
+"""What all stages that play share: limits read from params.yaml, and how a split is played."""
+
+from pathlib import Path
+
+from hintdistill.agents.registry import make_agent
+from hintdistill.agents.rollout import Arm, Limits, Retrieve, no_hints, play
+from hintdistill.errors import UserError
+from hintdistill.llm.engine import Engine
+from hintdistill.records import write_jsonl
+from hintdistill.scratch import Scratch
+from hintdistill.settings import Settings
+from hintdistill.stages._cell import Cell
+from hintdistill.tasks.alfworld import AlfworldEnv
+
+
+class PlayParams(Limits):
+    """Of the shared block `rollout`: how episodes are played, whoever plays."""
+
+    cohort: int  # episodes at once
+    seed: int
+
+
+class EnvParams(Settings):
+    """What playing reads of its environment's own block."""
+
+    step_limit: int
+
+
+def play_split(
+    cell: Cell,
+    split: str,
+    arm: str,
+    *,
+    out: Path,
+    play_params: PlayParams,
+    step_limit: int,
+    engine: Engine,
+    scratch: Scratch,
+    retrieve: Retrieve = no_hints,
+) -> None:
+    """Play one episode on every task of a split and write them to `out`, sorted.
+
+    Raises:
+        UserError: the panel has no task of that split, or there is no such agent.
+    """
+    panel = cell.read_panel()
+    tasks = [task for task, _ in panel.values() if task.split == split]
+    if not tasks:
+        raise UserError(f"{cell.panel}: expected tasks of split {split!r}, found none")
+    agent = make_agent(cell.agent, cell.env)
+    episodes = play(
+        tasks,
+        lambda task: AlfworldEnv(*panel[task.task_id]),
+        engine,
+        Arm(arm, agent, retrieve, play_params, step_limit, play_params.seed),
+        cohort=play_params.cohort,
+        folder=scratch.folder,
+    )
+    write_jsonl(out, sorted(episodes, key=lambda episode: episode.episode_id))
+    scratch.drop()

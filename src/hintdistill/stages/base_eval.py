@@ -1,0 +1,16 @@
+"""Stage base_eval: the base agent on the evaluation split."""
+
+from hintdistill.stages._arms import EvalParams, RolloutStageParams, play_arm
+from hintdistill.stages._cell import Cell, cell_command
+
+
+class Params(RolloutStageParams):
+    eval: EvalParams
+
+
+@cell_command
+def command(env: str, agent: str) -> None:
+    """Evaluate arm base."""
+    cell, params = Cell(env, agent), Params.read(env)
+    split = params.eval.split
+    play_arm("base_eval", cell, split, "base", out=cell.eval("base"), params=params)

@@ -1,0 +1,49 @@
+"""Stage hints: failed episodes become the bank of hints."""
+
+import logging
+from typing import Literal
+
+from hintdistill.errors import UserError
+from hintdistill.hints.curate import RawHint, curate
+from hintdistill.hints.diagnose import WRITER, diagnose
+from hintdistill.params import StageParams
+from hintdistill.records import HINT_SOURCE_SPLIT, Episode, read_jsonl, write_jsonl
+from hintdistill.settings import Settings
+from hintdistill.stages._cell import Cell, cell_command
+from hintdistill.tasks.panel import require_split
+
+log = logging.getLogger(__name__)
+
+
+class WriterParams(Settings):
+    """Of the shared block `hints`: how the bank is made."""
+
+    writer: Literal["diagnose"]
+    duplicate_ratio: float
+
+
+class Params(StageParams):
+    hints: WriterParams
+
+
+@cell_command
+def command(env: str, agent: str) -> None:
+    """Write hints from the failures among failures.jsonl: hints.jsonl."""
+    cell, params = Cell(env, agent), Params.read()
+    tasks = cell.read_tasks()
+    source = cell.data / "failures.jsonl"
+    failures = [e for e in read_jsonl(source, Episode) if not e.success]
+    require_split((e.task_id for e in failures), tasks.values(), HINT_SOURCE_SPLIT, str(source))
+    raw = [
+        RawHint(tasks[episode.task_id].type, diagnosis.text, WRITER, episode)
+        for episode in failures
+        for diagnosis in diagnose(episode)
+    ]
+    bank = curate(raw, env, params.hints.duplicate_ratio)
+    if not bank:
+        raise UserError(
+            f"{source}: {len(failures)} failures gave no hint. Raise {env}.train, so that more "
+            "tasks are tried."
+        )
+    log.info("%d failures, %d raw hints, %d in the bank", len(failures), len(raw), len(bank))
+    write_jsonl(cell.hints, bank)

@@ -1,0 +1,99 @@
+"""Stage report: all arms of all cells, in one summary, one table of episodes, plots and words."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hintdistill.errors import UserError
+from hintdistill.evaluation.metrics import (
+    ARMS,
+    EPISODE_COLUMNS,
+    cell_summary,
+    check_same_tasks,
+    episode_rows,
+    success_by_type,
+)
+from hintdistill.evaluation.report import arms_table, render_report
+from hintdistill.evaluation.stats import wilson
+from hintdistill.params import StageParams
+from hintdistill.records import Episode, read_jsonl, write_json, write_text
+from hintdistill.settings import Settings
+from hintdistill.stages._cell import Cell
+
+METRICS = Path("metrics")
+
+
+class ModelName(Settings):
+    name: str
+
+
+class Seed(Settings):
+    seed: int
+
+
+class EvalSplit(Settings):
+    split: str
+
+
+class Params(StageParams):
+    envs: list[str]
+    agents: list[str]
+    base: ModelName
+    rollout: Seed
+    eval: EvalSplit
+
+
+def _read_audit(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: expected the audit as JSON: {error}. Run `dvc repro`.") from None
+
+
+@click.command()
+def command() -> None:
+    """Write summary, episodes, plots and report; print the table."""
+    params = Params.read()
+    summary: dict[str, Any] = {}
+    cells: dict[str, Any] = {}
+    audits: dict[str, Any] = {}
+    rows, bars, types = [], [], []
+    for env in params.envs:
+        for agent in params.agents:
+            cell = Cell(env, agent)
+            tasks = cell.read_tasks()
+            arms = {arm: read_jsonl(cell.eval(arm), Episode) for arm in ARMS}
+            check_same_tasks(arms, str(cell.data / "eval"))
+            name = f"{env}, {agent}"
+            cells[name] = summary.setdefault(env, {})[agent] = cell_summary(arms)
+            audits[name] = _read_audit(cell.metrics / "audit.json")
+            rows += episode_rows(arms, tasks)
+            for arm, episodes in arms.items():
+                figures = cells[name][arm]
+                bars.append((env, agent, arm, *(figures[k] for k in _INTERVAL)))
+                for task_type, wins in success_by_type(episodes, tasks).items():
+                    rate = sum(wins) / len(wins)
+                    lo, hi = wilson(sum(wins), len(wins))
+                    types.append((env, agent, arm, task_type, len(wins), rate, lo, hi))
+    write_text(METRICS / "episodes.csv", "\n".join([EPISODE_COLUMNS, *rows]) + "\n")
+    _write_csv(METRICS / "plots/arms.csv", "env,agent,arm,success,lo,hi", bars)
+    _write_csv(METRICS / "plots/types.csv", "env,agent,arm,type,n,success,lo,hi", types)
+    report = METRICS / "report.md"
+    text = render_report(
+        cells, audits, model=params.base.name, split=params.eval.split, seed=params.rollout.seed
+    )
+    write_text(report, text)
+    write_json(METRICS / "summary.json", summary)
+    for name, cell_figures in cells.items():
+        click.echo(f"\n{name}\n{arms_table(cell_figures)}")
+    click.echo(f"\nThe whole report: {report}")
+
+
+_INTERVAL = ("success", "success_lo", "success_hi")
+
+
+def _write_csv(path: Path, header: str, rows: list[tuple]) -> None:
+    lines = [",".join(str(value) for value in row) for row in rows]
+    write_text(path, "\n".join([header, *lines]) + "\n")

@@ -1,0 +1,56 @@
+"""Stage strip: successes become training rows, hints removed, leaks audited, sizes matched."""
+
+import logging
+from typing import Literal
+
+from hintdistill.params import StageParams
+from hintdistill.records import (
+    HINT_SOURCE_SPLIT,
+    Episode,
+    Hint,
+    read_jsonl,
+    write_json,
+    write_jsonl,
+)
+from hintdistill.settings import Settings
+from hintdistill.agents.registry import make_agent
+from hintdistill.stages._cell import Cell, cell_command
+from hintdistill.tasks.panel import require_split
+from hintdistill.training.strip import strip
+
+log = logging.getLogger(__name__)
+
+
+class StripParams(Settings):
+    keep: Literal["success", "all"]
+    seed: int
+
+
+class Params(StageParams):
+    strip: StripParams
+
+
+@cell_command
+def command(env: str, agent: str) -> None:
+    """Make the students' rows: sft.jsonl, distilled.jsonl and the audit."""
+    cell, params = Cell(env, agent), Params.read()
+    tasks = cell.read_tasks()
+    base = read_jsonl(cell.data / "failures.jsonl", Episode)
+    teacher = read_jsonl(cell.data / "teacher.jsonl", Episode)
+    require_split(
+        (e.task_id for e in [*base, *teacher]), tasks.values(), HINT_SOURCE_SPLIT, str(cell.data)
+    )
+    bank = [hint.text for hint in read_jsonl(cell.hints, Hint)]
+    stripped = strip(
+        base,
+        teacher,
+        tasks,
+        bank,
+        make_agent(agent, env),
+        keep=params.strip.keep,
+        seed=params.strip.seed,
+    )
+    log.info("%s", stripped.audit)
+    write_json(cell.metrics / "audit.json", stripped.audit)
+    write_jsonl(cell.data / "sft.jsonl", stripped.sft)
+    write_jsonl(cell.data / "distilled.jsonl", stripped.distilled)

@@ -1,0 +1,83 @@
+"""Model folders and adapters on disk: safetensors and JSON only, the same bytes on every run."""
+
+import json
+import shutil
+from pathlib import Path
+
+import torch
+from peft import get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from safetensors.torch import save_file
+from transformers import AutoModelForCausalLM
+
+from hintdistill.records import write_json, write_text
+
+# What PEFT leaves to the reader, in the words of its own documentation.
+_CARD = """---
+base_model: {base}
+library_name: peft
+license: apache-2.0
+tags: [lora, agents, {env}]
+---
+# {name}
+
+LoRA adapter for `{base}`, trained by hintdistill on the `{arm}` rows of {env} ({agent} agent):
+{rows} episodes, {steps} optimiser steps, loss on the agent's own turns only. It needs no hint and
+no retrieval in its prompt.
+
+```python
+model = AutoModelForCausalLM.from_pretrained("{base}")
+model = PeftModel.from_pretrained(model, "models/adapters/{name}")
+```
+"""
+
+
+def save_model(network, tokenizer, folder: Path, card: str) -> None:
+    """Write weights (bfloat16; tied ones once), config and tokenizer of a model.
+
+    Not `save_pretrained`: that refuses a model which was read from a GGUF file.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {name: w.to(torch.bfloat16).contiguous() for name, w in network.state_dict().items()}
+    if network.config.tie_word_embeddings:
+        weights.pop("lm_head.weight", None)
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    config = {
+        key: value
+        for key, value in network.config.to_dict().items()
+        if not key.startswith("_") and key != "quantization_config"
+    }
+    write_json(folder / "config.json", {**config, "dtype": "bfloat16"})
+    tokenizer.save_pretrained(folder)
+    write_text(folder / "README.md", card)
+
+
+def merge_adapter(model, base: Path):
+    """The base model with the adapter added into its weights, in float32."""
+    network = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+    merged = get_peft_model(network, model.peft_config["default"])
+    set_peft_model_state_dict(merged, get_peft_model_state_dict(model))
+    return merged.merge_and_unload()
+
+
+def save_adapter(model, folder: Path, *, name: str, base: str, card: dict[str, object]) -> None:
+    """Write a PEFT adapter that loads with plain transformers and peft.
+
+    Args:
+        name: the adapter's own, the last part of its final path.
+        base: path of the base model, relative to the repository.
+        card: arm, env, agent, rows and steps for the model card.
+    """
+    model.save_pretrained(folder)
+    config = json.loads((folder / "adapter_config.json").read_text())
+    config["base_model_name_or_path"] = base
+    config["target_modules"] = sorted(config["target_modules"])  # PEFT writes an unordered set
+    write_json(folder / "adapter_config.json", config)
+    write_text(folder / "README.md", _CARD.format(base=base, name=name, **card))
+
+
+def replace_folder(new: Path, folder: Path) -> None:
+    """Put a finished folder in its final place, which until then has nothing of it."""
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    new.rename(folder)

@@ -1,0 +1,107 @@
+"""Training rows: which episodes are kept, and how messages become tokens with a loss mask."""
+
+import random
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from hintdistill.llm.chat import ChatRenderer
+from hintdistill.records import Episode, Message, TrainingRow, short_hash
+from hintdistill.settings import Settings
+
+IGNORED = -100  # the label that torch's cross entropy leaves out
+MAX_INVALID = 1  # kept episodes have fewer than 2 invalid turns (PAPER.md: the authors' filter)
+# Rows are sorted by length within this many batches, so that batches need little padding.
+BATCHES_GROUPED = 8
+
+
+class SftParams(Settings):
+    """One fine-tuning: LoRA's shape and the optimiser's settings."""
+
+    r: int
+    alpha: int
+    dropout: float
+    learning_rate: float
+    epochs: int
+    batch: int
+    max_length: int
+    seed: int
+    threads: int
+
+
+class TokenisedRow(NamedTuple):
+    """Token ids, and labels of the same length: the id for own tokens, IGNORED elsewhere."""
+
+    input_ids: list[int]
+    labels: list[int]
+
+
+def make_row(episode: Episode, system: str, arm: str, *, unlocked: bool) -> TrainingRow:
+    """The episode as a training row, its system message replaced by one without hints."""
+    messages = [Message(role="system", content=system), *episode.messages[1:]]
+    while not messages[-1].own:  # what follows the last own turn carries no loss
+        messages.pop()
+    return TrainingRow(
+        row_id=short_hash(episode.episode_id, arm),
+        messages=messages,
+        task_id=episode.task_id,
+        episode_id=episode.episode_id,
+        arm=arm,
+        unlocked=unlocked,
+    )
+
+
+def tokenise(renderer: ChatRenderer, messages: list[Message], max_length: int) -> TokenisedRow:
+    """Render a row as evaluation renders it; loss on own tokens only, cut at `max_length`."""
+    ids, own = renderer.render(messages, add_generation_prompt=False)
+    labels = [token if mine else IGNORED for token, mine in zip(ids, own, strict=True)]
+    return TokenisedRow(ids[:max_length], labels[:max_length])
+
+
+def training_order(lengths: Sequence[int], batch: int, epochs: int, seed: int) -> list[int]:
+    """Row indices of the whole training, epochs after one another, batches of like lengths.
+
+    The order is laid out before training, so that a resumed run only has to skip.
+    """
+    rng = random.Random(short_hash("training-order", seed))
+    order: list[int] = []
+    for _ in range(epochs):
+        epoch = list(range(len(lengths)))
+        rng.shuffle(epoch)
+        order += epoch
+    batches = []
+    group = batch * BATCHES_GROUPED
+    for first in range(0, len(order), group):
+        like = sorted(order[first : first + group], key=lambda i: -lengths[i])
+        batches += [like[i : i + batch] for i in range(0, len(like), batch)]
+    full = [b for b in batches if len(b) == batch]
+    rng.shuffle(full)
+    return [i for b in [*full, *(b for b in batches if len(b) < batch)] for i in b]
+
+
+def keep_episode(episode: Episode, keep: str) -> bool:
+    """Whether an episode may train a student. `keep`: `success` (the method) or `all` (smoke)."""
+    if not any(message.own for message in episode.messages):
+        return False
+    return keep == "all" or (episode.success == 1 and episode.n_invalid <= MAX_INVALID)
+
+
+def match_size(
+    rows: Iterable[TrainingRow], size: int, types: dict[str, str], seed: int
+) -> list[TrainingRow]:
+    """`size` of the rows, drawn by seed and in turn over task types; sorted by row_id.
+
+    Args:
+        types: task type by task_id.
+    """
+    rng = random.Random(short_hash("match-size", seed))
+    by_type: dict[str, list[TrainingRow]] = {}
+    for row in sorted(rows, key=lambda row: row.row_id):
+        by_type.setdefault(types[row.task_id], []).append(row)
+    for group in by_type.values():
+        rng.shuffle(group)
+    chosen: list[TrainingRow] = []
+    while len(chosen) < size and any(by_type.values()):
+        for name in sorted(by_type):
+            if by_type[name] and len(chosen) < size:
+                chosen.append(by_type[name].pop())
+    return sorted(chosen, key=lambda row: row.row_id)

@@ -1,0 +1,155 @@
+"""Supervised fine-tuning with LoRA: TRL's trainer and PEFT, resumable, the same bytes every run."""
+
+import json
+import logging
+import shutil
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from datasets import Dataset
+from peft import LoraConfig
+from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
+from trl import SFTConfig, SFTTrainer
+
+from hintdistill.errors import UserError
+from hintdistill.llm.chat import ChatRenderer
+from hintdistill.records import Message
+from hintdistill.training.rows import IGNORED, SftParams, tokenise, training_order
+
+log = logging.getLogger(__name__)
+# PAPER.md: the authors train all seven linear projections of a layer.
+PROJECTIONS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+CHECKPOINT_EVERY = 10  # optimiser steps; a stopped run repeats fewer than these
+
+
+class Trained(NamedTuple):
+    """The trained PEFT model, and figures of the training that are the same on every run."""
+
+    model: torch.nn.Module
+    tokenizer: object
+    figures: dict[str, int]
+    losses: list[tuple[int, float]]  # optimiser step, mean loss a target token
+
+
+class _Progress(TrainerCallback):
+    """A line a checkpoint: steps, loss, tokens a second, time left."""
+
+    def __init__(self, tokens_a_step: float) -> None:
+        self._tokens_a_step = tokens_a_step
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        self._start, self._first = time.monotonic(), state.global_step
+
+    def on_log(self, args, state, control, logs=None, **kwargs):
+        if "loss" not in logs or state.global_step % CHECKPOINT_EVERY:
+            return
+        seconds = time.monotonic() - self._start
+        rate = (state.global_step - self._first) / seconds
+        log.info(
+            "step %d of %d, loss %.3f, %.0f tokens/s, %.0f s left",
+            state.global_step, state.max_steps, logs["loss"], rate * self._tokens_a_step,
+            (state.max_steps - state.global_step) / rate,
+        )  # fmt: skip
+
+
+class OwnTurnTrainer(SFTTrainer):
+    """TRL's trainer with the vocabulary's logits only at positions that carry loss.
+
+    TRL's own loss computes them everywhere, in float32; on a CPU that is half of a step, and
+    about one token in six is the agent's own.
+    """
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        labels = inputs["labels"][:, 1:]
+        network = model.get_base_model()
+        hidden = network.model(
+            input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"]
+        ).last_hidden_state[:, :-1]
+        target = labels != IGNORED
+        logits = network.lm_head(hidden[target]).float()
+        total = torch.nn.functional.cross_entropy(logits, labels[target], reduction="sum")
+        return total / num_items_in_batch
+
+
+def _drop_unfinished(folder: Path) -> None:
+    """Remove checkpoints that a kill left incomplete; the trainer's state is written last."""
+    for checkpoint in folder.glob("checkpoint-*"):
+        try:
+            json.loads((checkpoint / "trainer_state.json").read_text())
+        except (OSError, ValueError):
+            shutil.rmtree(checkpoint)
+
+
+def fine_tune(
+    base: Path, conversations: list[list[Message]], params: SftParams, folder: Path
+) -> Trained:
+    """Train a LoRA adapter on conversations, loss on own turns only.
+
+    The base is held in bfloat16, the adapter in float32. Optimiser checkpoints go to `folder`;
+    a checkpoint found there is continued from.
+
+    Raises:
+        UserError: there is nothing to train on.
+    """
+    if not conversations:
+        raise UserError("training: expected at least one row, got none")
+    torch.set_num_threads(params.threads)
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    renderer = ChatRenderer(tokenizer)
+    rows = [tokenise(renderer, messages, params.max_length) for messages in conversations]
+    lengths = [len(row.input_ids) for row in rows]
+    order = training_order(lengths, params.batch, params.epochs, params.seed)
+    dataset = Dataset.from_list([rows[i]._asdict() for i in order])
+    _drop_unfinished(folder)
+    resume = any(folder.glob("checkpoint-*"))
+    trainer = OwnTurnTrainer(
+        model=AutoModelForCausalLM.from_pretrained(base, dtype=torch.bfloat16),
+        args=SFTConfig(
+            output_dir=str(folder),
+            per_device_train_batch_size=params.batch,
+            num_train_epochs=1,  # `order` holds all epochs
+            train_sampling_strategy="sequential",
+            learning_rate=params.learning_rate,
+            lr_scheduler_type="cosine",
+            warmup_steps=0.1,
+            weight_decay=0.01,
+            max_length=params.max_length,
+            dataset_kwargs={"skip_prepare_dataset": True},
+            gradient_checkpointing=False,
+            bf16=False,  # no autocast: the base is in bfloat16 already, the adapter stays float32
+            seed=params.seed,
+            logging_steps=1,
+            save_strategy="steps",
+            save_steps=CHECKPOINT_EVERY,
+            save_total_limit=1,
+            report_to=[],
+            disable_tqdm=True,
+        ),
+        train_dataset=dataset,
+        processing_class=tokenizer,
+        peft_config=LoraConfig(
+            r=params.r,
+            lora_alpha=params.alpha,
+            lora_dropout=params.dropout,
+            target_modules=PROJECTIONS,
+            task_type="CAUSAL_LM",
+        ),
+        callbacks=[_Progress(sum(lengths) * params.epochs * params.batch / len(order))],
+    )
+    trainer.train(resume_from_checkpoint=resume or None)
+    history = trainer.state.log_history
+    labels = [label for row in rows for label in row.labels]
+    return Trained(
+        model=trainer.model,
+        tokenizer=tokenizer,
+        figures={
+            "rows": len(rows),
+            "steps": trainer.state.global_step,
+            "tokens": sum(lengths),
+            "target_tokens": sum(label != IGNORED for label in labels),
+            "truncated": sum(length == params.max_length for length in lengths),
+        },
+        losses=[(entry["step"], entry["loss"]) for entry in history if "loss" in entry],
+    )

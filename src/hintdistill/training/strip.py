@@ -1,0 +1,94 @@
+"""From episodes to the two students' rows: filter, strip, audit, match sizes."""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple, Protocol
+
+from hintdistill.errors import UserError
+from hintdistill.hints.audit import LeakAudit
+from hintdistill.records import Episode, Task, TrainingRow
+from hintdistill.training.rows import keep_episode, make_row, match_size
+
+
+class Stripped(NamedTuple):
+    """Rows of the two students, and what the audit counted."""
+
+    sft: list[TrainingRow]
+    distilled: list[TrainingRow]
+    audit: dict[str, Any]
+
+
+class Agent(Protocol):
+    def system_prompt(self, hints: list[str]) -> str: ...
+
+
+def strip_hints(episode: Episode, agent: Agent, arm: str, *, unlocked: bool) -> TrainingRow:
+    """One row; its system prompt is rendered anew, without hints.
+
+    Raises:
+        UserError: the episode's own prompt is not what today's template gives with its hints,
+            so a prompt without them would not differ in the hints alone.
+    """
+    expected = agent.system_prompt([hint.text for hint in episode.hints])
+    if episode.messages[0].content != expected:
+        raise UserError(
+            f"episode {episode.episode_id}: its system prompt is not the one that prompts/ gives "
+            "now, so hints can't be removed cleanly. Run `dvc repro`: the episodes are older "
+            "than the template."
+        )
+    return make_row(episode, agent.system_prompt([]), arm, unlocked=unlocked)
+
+
+def strip(
+    base: Iterable[Episode],
+    teacher: Iterable[Episode],
+    tasks: dict[str, Task],
+    hints: Iterable[str],
+    agent: Agent,
+    *,
+    keep: str,
+    seed: int,
+) -> Stripped:
+    """Rows of the sft student (base's episodes) and of the distilled student (the teacher's).
+
+    Both are filtered alike, leaking rows are dropped, and the larger set is drawn down to the
+    smaller one's size.
+
+    Args:
+        keep: `success`, or `all` where successes can't be counted on.
+    """
+    base, teacher = list(base), list(teacher)
+    solved = {episode.task_id for episode in base if episode.success}
+    audit = LeakAudit(hints)
+    rows: dict[str, list[TrainingRow]] = {}
+    counts: dict[str, Any] = {"keep": keep}
+    for arm, episodes in (("sft", base), ("distilled", teacher)):
+        kept = [
+            strip_hints(e, agent, arm, unlocked=e.task_id not in solved)
+            for e in episodes
+            if keep_episode(e, keep)
+        ]
+        leaks = audit.leaks(kept)
+        leaking = {leak.row_id for leak in leaks}
+        rows[arm] = [row for row in kept if row.row_id not in leaking]
+        counts[arm] = {
+            "episodes": len(episodes),
+            "kept": len(kept),
+            "leaks_in_prompt": sum(leak.where == "prompt" for leak in leaks),
+            "leaks_in_own_turns": sum(leak.where == "own turn" for leak in leaks),
+            **audit.overlaps(rows[arm]),
+        }
+    size = min(len(rows["sft"]), len(rows["distilled"]))
+    if size == 0:
+        arm = "sft" if not rows["sft"] else "distilled"
+        raise UserError(
+            f"strip: no row left for arm {arm} ({counts[arm]}). Give the base agent more to win "
+            "with (more warmstart tasks or epochs), raise the number of train tasks, or set "
+            "strip.keep to all."
+        )
+    types = {task_id: task.type for task_id, task in tasks.items()}
+    for arm in rows:
+        rows[arm] = match_size(rows[arm], size, types, seed)
+        counts[arm]["rows"] = len(rows[arm])
+        counts[arm]["unlocked_rows"] = sum(row.unlocked for row in rows[arm])
+    counts["canaries_found"] = audit.prove(rows["distilled"][0])
+    return Stripped(rows["sft"], rows["distilled"], counts)
