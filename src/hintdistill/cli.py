@@ -2,8 +2,10 @@
 
 import importlib
 import logging
+import os
 import pkgutil
 import sys
+import warnings
 
 import click
 
@@ -32,7 +34,11 @@ def cli() -> None:
 
 
 def main() -> None:
+    # Stages log lines of their own; bars and deprecations of the libraries would bury them.
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    warnings.filterwarnings("ignore", category=FutureWarning)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.getLogger("bm25s").setLevel(logging.WARNING)
     try:
         cli()
     except UserError as error:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from datasets import Dataset
 from peft import LoraConfig
-from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
+from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback, TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
 from hintdistill.errors import UserError
@@ -126,6 +126,7 @@ def fine_tune(
             save_total_limit=1,
             report_to=[],
             disable_tqdm=True,
+            dataloader_pin_memory=torch.cuda.is_available(),
         ),
         train_dataset=dataset,
         processing_class=tokenizer,
@@ -138,6 +139,7 @@ def fine_tune(
         ),
         callbacks=[_Progress(sum(lengths) * params.epochs * params.batch / len(order))],
     )
+    trainer.remove_callback(PrinterCallback)
     trainer.train(resume_from_checkpoint=resume or None)
     history = trainer.state.log_history
     labels = [label for row in rows for label in row.labels]
