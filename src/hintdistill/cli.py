@@ -1,4 +1,4 @@
-"""The console script: one command a stage, each loaded only when it is called."""
+"""The console script: one command a stage, each loaded only when it is called, and `publish`."""
 
 import importlib
 import logging
@@ -6,6 +6,7 @@ import os
 import pkgutil
 import sys
 import warnings
+from pathlib import Path
 
 import click
 
@@ -14,23 +15,35 @@ from hintdistill.errors import UserError
 
 
 class StageGroup(click.Group):
-    """Finds commands as modules of `hintdistill.stages`, each with a click command `command`."""
+    """Finds stages as modules of `hintdistill.stages`, each with a click command `command`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         names = [module.name for module in pkgutil.iter_modules(stages.__path__)]
-        return sorted(name.replace("_", "-") for name in names if not name.startswith("_"))
+        found = [name.replace("_", "-") for name in names if not name.startswith("_")]
+        return sorted([*found, *self.commands])
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in self.list_commands(ctx):
-            return None
+        if name in self.commands or name not in self.list_commands(ctx):
+            return self.commands.get(name)
         module = importlib.import_module(f"{stages.__name__}.{name.replace('-', '_')}")
         return module.command
 
 
-@click.command(cls=StageGroup)
+@click.group(cls=StageGroup)
 @click.version_option(package_name="hintdistill")
 def cli() -> None:
     """Stages of the pipeline; `dvc repro` calls them in order."""
+
+
+@cli.command()
+@click.option("--name", required=True, help="Snapshot's name, as in `cpu`.")
+def publish(name: str) -> None:
+    """Snapshot the current results; no stage."""
+    from hintdistill.evaluation import publish as publishing
+
+    folder = publishing.publish(name)
+    publishing.update_readme(name, Path("README.md"))
+    click.echo(f"published to {folder}")
 
 
 def main() -> None:

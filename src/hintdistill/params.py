@@ -33,7 +33,7 @@ class StageParams(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
 
     @classmethod
-    def keys(cls) -> list[str]:
+    def param_keys(cls) -> list[str]:
         """Every key that this declaration reads, as dvc.yaml writes it (`block.key`)."""
         keys = []
         for name, field in cls.model_fields.items():

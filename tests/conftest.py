@@ -1,0 +1,90 @@
+"""Fixtures: small generated games for most tests, one finished smoke run for the rest."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hintdistill.agents.react import ReactAgent
+from hintdistill.agents.rollout import Arm, Limits, no_hints
+from hintdistill.records import Game, Task
+from hintdistill.tasks.alfworld_panel import AlfworldPanelParams, build_alfworld_panel
+
+ROOT = Path(__file__).parent.parent
+
+
+def copy_checkout(target: Path) -> Path:
+    """The repository's files (tracked, and new ones that git does not ignore) as a new repo."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--deduplicate"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout.splitlines()  # fmt: skip
+    for name in listed:
+        if (ROOT / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, target / name)
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "copy"]):
+        identity = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
+        subprocess.run(["git", *identity, *command], cwd=target, check=True)
+    return target
+
+
+class Checkout:
+    """A copy of the repository in which commands are run, with its own sources."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.env = {
+            **os.environ,
+            "PYTHONPATH": str(folder / "src"),
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        }
+
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command, cwd=self.folder, env=self.env, capture_output=True, text=True
+        )
+
+    def start(self, *command: str) -> subprocess.Popen:
+        return subprocess.Popen(command, cwd=self.folder, env=self.env)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    """A fresh copy of the repository, nothing run in it."""
+    return Checkout(copy_checkout(tmp_path / "checkout"))
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Checkout:
+    """A copy in which profile smoke has been run to its end, with the real small model."""
+    run = Checkout(copy_checkout(tmp_path_factory.mktemp("smoke")))
+    shutil.copy(run.folder / "profiles/smoke.yaml", run.folder / "params.yaml")
+    done = run.run("dvc", "repro")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    run.log = done.stdout
+    return run
+
+
+@pytest.fixture(scope="session")
+def games() -> list[tuple[Task, Game]]:
+    """One generated game of each type for warm start, train, dev and eval."""
+    params = AlfworldPanelParams(source="generated", seed=7, warmstart=6, train=6, dev=1, eval=6)
+    return list(build_alfworld_panel(params, workers=2))
+
+
+@pytest.fixture
+def at_root(monkeypatch) -> None:
+    """Run in the repository's root, where prompts/ is."""
+    monkeypatch.chdir(ROOT)
+
+
+@pytest.fixture
+def base_arm(at_root) -> Arm:
+    """Arm base, as the smoke profile plays it."""
+    return Arm(
+        "base", ReactAgent("alfworld"), no_hints, Limits(turn_limit=30, repeat_limit=3), 20, 0
+    )

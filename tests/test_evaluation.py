@@ -1,0 +1,95 @@
+"""Statistics against known values; metrics; publishing."""
+
+import json
+import shutil
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_hints import episode_of
+
+from hintdistill.errors import UserError
+from hintdistill.evaluation.metrics import arm_figures, check_same_tasks
+from hintdistill.evaluation.publish import publish, readme_tables, update_readme
+from hintdistill.evaluation.stats import compare, mcnemar_exact, wilson
+
+
+def test_wilson_against_published_values():
+    # Newcombe 1998, table I: 81 of 263 and 0 of 20.
+    assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
+    assert wilson(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
+
+
+def test_mcnemar():
+    assert mcnemar_exact(0, 0) == 1.0
+    assert mcnemar_exact(5, 0) == pytest.approx(0.0625)
+    assert mcnemar_exact(1, 7) == mcnemar_exact(7, 1) == pytest.approx(0.0703125)
+
+
+@given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1)), min_size=1, max_size=60))
+def test_compare_is_antisymmetric_and_repeatable(pairs):
+    a, b = [x for x, _ in pairs], [y for _, y in pairs]
+    forth, back = compare(a, b), compare(b, a)
+    assert forth == compare(a, b)
+    assert forth.lo <= forth.diff <= forth.hi
+    assert (forth.diff, forth.p) == pytest.approx((-back.diff, back.p))
+
+
+def test_figures_of_an_arm():
+    episodes = [
+        episode_of("1", success=1, reward=1.0, tokens_prompt=100, tokens_prompt_new=40,
+                   tokens_completion=10, n_steps=4),
+        episode_of("2", n_steps=8, n_invalid=2),
+    ]  # fmt: skip
+    figures = arm_figures(episodes)
+    assert (figures["n"], figures["success"], figures["steps"], figures["invalid"]) == (
+        2,
+        0.5,
+        6,
+        1,
+    )
+    assert (figures["tokens"], figures["tokens_new"]) == (55, 25)
+
+
+def test_arms_on_different_tasks_are_not_compared():
+    with pytest.raises(UserError, match="rag"):
+        check_same_tasks({"base": [episode_of("1")], "rag": [episode_of("2")]}, "eval")
+    twice = [episode_of("1"), episode_of("1")]
+    with pytest.raises(UserError, match="base"):
+        check_same_tasks({"base": twice}, "eval")
+
+
+def test_publish_replaces_a_cell_and_keeps_the_others(finished, tmp_path, monkeypatch):
+    work = tmp_path / "work"
+    shutil.copytree(finished.folder, work, ignore=shutil.ignore_patterns("models", "data", "cache"))
+    monkeypatch.chdir(work)
+    folder = publish("trial")
+    first = (folder / "episodes.csv").read_text()
+    other = json.loads((folder / "summary.json").read_text())
+    other["webshop"] = {"react": other["alfworld"]["react"]}
+    (folder / "summary.json").write_text(json.dumps(other))
+    with (folder / "episodes.csv").open("a") as file:
+        file.write("webshop,react,base,0,w1,x,1,1.0,1,1,1,1,success\n")
+    publish("trial")
+    again = (folder / "episodes.csv").read_text().splitlines()
+    assert sorted(again) == sorted([*first.splitlines(), again[1]]) and "webshop" in again[1]
+    assert set(json.loads((folder / "summary.json").read_text())) == {"alfworld", "webshop"}
+    readme = work / "README.md"
+    readme.write_text("a\n<!-- results:trial -->\nold\n<!-- /results:trial -->\nb\n")
+    update_readme("trial", readme)
+    text = readme.read_text()
+    assert "old" not in text and text.startswith("a\n") and text.endswith("b\n")
+    assert "| distilled |" in text
+    with pytest.raises(UserError, match="official"):
+        publish("official")
+    with pytest.raises(UserError, match="name"):
+        publish("../up")
+
+
+def test_readme_shows_the_published_figures():
+    from conftest import ROOT
+
+    text = (ROOT / "README.md").read_text()
+    for folder in (ROOT / "metrics/published").iterdir():
+        tables = readme_tables(json.loads((folder / "summary.json").read_text()))
+        assert tables in text, f"run `make publish NAME={folder.name}`"

@@ -1,0 +1,140 @@
+"""The whole pipeline, once, at smoke size, with the real model; then what reruns."""
+
+import csv
+import json
+
+import yaml
+
+from hintdistill.evaluation.metrics import ARMS, COMPARISONS, EPISODE_COLUMNS
+from hintdistill.records import Episode, Hint, Task, TrainingRow, read_jsonl
+
+CELL = "data/alfworld/react"
+
+
+def episodes_of(finished, name):
+    return read_jsonl(finished.folder / CELL / name, Episode)
+
+
+def tasks_of(finished):
+    panel = finished.folder / "data/alfworld/panel.jsonl"
+    return {task.task_id: task for task in read_jsonl(panel, Task)}
+
+
+def test_every_arm_plays_the_whole_eval_split(finished):
+    summary = json.loads((finished.folder / "metrics/summary.json").read_text())
+    cell = summary["alfworld"]["react"]
+    tasks = sorted(t.task_id for t in tasks_of(finished).values() if t.split == "eval")
+    for arm in ARMS:
+        episodes = episodes_of(finished, f"eval/{arm}.jsonl")
+        assert sorted(e.task_id for e in episodes) == tasks
+        assert cell[arm]["n"] == 8
+        assert cell[arm]["success"] == sum(e.success for e in episodes) / 8
+        assert cell[arm]["success_lo"] <= cell[arm]["success"] <= cell[arm]["success_hi"]
+    assert set(cell["compare"]) == {f"{a}-{b}" for a, b in COMPARISONS}
+
+
+def test_only_the_arms_with_hints_see_hints(finished):
+    bank = read_jsonl(finished.folder / CELL / "hints.jsonl", Hint)
+    known = {hint.hint_id for hint in bank}
+    assert known
+    rag = episodes_of(finished, "eval/rag.jsonl")
+    assert {h.hint_id for e in rag for h in e.hints} <= known
+    assert any(e.hints for e in rag)
+    for arm in ("base", "sft", "distilled"):
+        for episode in episodes_of(finished, f"eval/{arm}.jsonl"):
+            assert not episode.hints
+            assert "Hints from" not in episode.messages[0].content
+    constant = episodes_of(finished, "eval/placebo_constant.jsonl")
+    assert len({tuple(h.text for h in e.hints) for e in constant}) == 1
+
+
+def test_students_use_their_adapters_on_the_same_base(finished):
+    base = episodes_of(finished, "eval/base.jsonl")[0]
+    sft = episodes_of(finished, "eval/sft.jsonl")[0]
+    distilled = episodes_of(finished, "eval/distilled.jsonl")[0]
+    assert base.adapter is None
+    assert base.model == sft.model == distilled.model
+    assert None not in (sft.adapter, distilled.adapter) and sft.adapter != distilled.adapter
+
+
+def test_rows_are_matched_and_of_train_tasks(finished):
+    tasks = tasks_of(finished)
+    sft = read_jsonl(finished.folder / CELL / "sft.jsonl", TrainingRow)
+    distilled = read_jsonl(finished.folder / CELL / "distilled.jsonl", TrainingRow)
+    assert len(sft) == len(distilled) > 0
+    assert {tasks[row.task_id].split for row in [*sft, *distilled]} == {"train"}
+    figures = [
+        json.loads(
+            (finished.folder / f"metrics/alfworld/react/train-{arm}/figures.json").read_text()
+        )
+        for arm in ("sft", "distilled")
+    ]
+    assert figures[0]["steps"] == figures[1]["steps"] > 0
+
+
+def test_episodes_csv(finished):
+    lines = (finished.folder / "metrics/episodes.csv").read_text().splitlines()
+    assert lines[0] == EPISODE_COLUMNS
+    rows = list(csv.DictReader(lines))
+    assert len(rows) == 8 * len(ARMS)
+    assert {row["success"] for row in rows} <= {"0", "1"}
+    assert all(int(row["tokens_new"]) <= int(row["tokens"]) for row in rows)
+
+
+def test_report_says_what_was_kept(finished):
+    report = (finished.folder / "metrics/report.md").read_text()
+    assert "strip.keep: all" in report
+    audit = json.loads((finished.folder / "metrics/alfworld/react/audit.json").read_text())
+    assert audit["canaries_found"] > 0
+    assert audit["distilled"]["leaks_in_prompt"] == 0
+
+
+def test_adapter_loads_with_plain_transformers_and_peft(finished, monkeypatch):
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    monkeypatch.chdir(finished.folder)
+    adapter = finished.folder / "models/adapters/alfworld-react-distilled"
+    config = json.loads((adapter / "adapter_config.json").read_text())
+    model = AutoModelForCausalLM.from_pretrained(config["base_model_name_or_path"])
+    model = PeftModel.from_pretrained(model, adapter)
+    assert any(float(p.abs().sum()) > 0 for n, p in model.named_parameters() if "lora_B" in n)
+    names = {path.name for path in adapter.iterdir()}
+    assert names == {"adapter_config.json", "adapter_model.safetensors", "README.md"}
+    assert config["target_modules"] == sorted(config["target_modules"])
+
+
+def test_no_absolute_path_in_what_a_run_leaves(finished):
+    here = str(finished.folder).encode()
+    for folder in ("data", "models", "metrics"):
+        for path in (finished.folder / folder).rglob("*"):
+            if path.is_file():
+                assert here not in path.read_bytes(), path
+
+
+def test_nothing_reruns_and_a_comment_reruns_one_stage(finished):
+    again = finished.run("dvc", "repro")
+    assert again.returncode == 0
+    assert "Running stage" not in again.stdout
+    curate = finished.folder / "src/hintdistill/hints/curate.py"
+    before = curate.read_text()
+    try:
+        curate.write_text(before + "# a comment\n")
+        changed = finished.run("dvc", "repro")
+    finally:
+        curate.write_text(before)
+    ran = [line for line in changed.stdout.splitlines() if line.startswith("Running stage")]
+    assert ran == ["Running stage 'hints@alfworld-react':"], changed.stdout + changed.stderr
+
+
+def test_plots_render(finished):
+    shown = finished.run("dvc", "plots", "show", "-o", "plots-out")
+    assert shown.returncode == 0, shown.stderr
+    html = (finished.folder / "plots-out/index.html").read_text()
+    assert "Success rate by arm" in html and "Success rate by task type" in html
+
+
+def test_smoke_is_a_complete_profile(finished):
+    profiles = [yaml.safe_load(p.read_text()) for p in (finished.folder / "profiles").iterdir()]
+    shapes = [{key: sorted(block) for key, block in p.items()} for p in profiles]
+    assert all(shape == shapes[0] for shape in shapes)

@@ -1,0 +1,144 @@
+"""Stops: a stage killed with SIGKILL continues and ends in the same bytes; so does training."""
+
+import shutil
+import signal
+import time
+
+import pytest
+import yaml
+
+from hintdistill.records import Episode, Game, Task, read_jsonl, write_jsonl
+from hintdistill.scratch import Scratch
+
+DATA = "data/alfworld"
+FAILURES = "data/alfworld/react/failures.jsonl"
+
+
+@pytest.fixture
+def short_run(finished, checkout):
+    """A checkout with the finished run's model and four train tasks, in cohorts of one."""
+    (checkout.folder / DATA).mkdir(parents=True, exist_ok=True)
+    tasks = read_jsonl(finished.folder / DATA / "panel.jsonl", Task)
+    few = [task for task in tasks if task.split == "train"][:4]
+    games = {g.task_id: g for g in read_jsonl(finished.folder / DATA / "games.jsonl", Game)}
+    write_jsonl(checkout.folder / DATA / "panel.jsonl", few)
+    write_jsonl(checkout.folder / DATA / "games.jsonl", [games[task.task_id] for task in few])
+    warm = "models/warm/alfworld-react"
+    shutil.copytree(finished.folder / warm, checkout.folder / warm)
+    params = yaml.safe_load((checkout.folder / "profiles/smoke.yaml").read_text())
+    params["rollout"] |= {"cohort": 1, "turn_limit": 5}
+    (checkout.folder / "params.yaml").write_text(yaml.safe_dump(params))
+    return checkout
+
+
+COMMAND = ("hintdistill", "failures", "--env", "alfworld", "--agent", "react")
+
+
+def test_a_killed_stage_continues_and_ends_in_the_same_bytes(short_run):
+    out = short_run.folder / FAILURES
+    scratch = short_run.folder / ".scratch"
+    process = short_run.start(*COMMAND)
+    deadline = time.monotonic() + 120
+    while len(list(scratch.rglob("cohort-*.jsonl"))) < 2:
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert not out.exists()
+    kept = {path: path.stat().st_mtime_ns for path in scratch.rglob("cohort-*.jsonl")}
+    assert 2 <= len(kept) < 4
+
+    assert short_run.run(*COMMAND).returncode == 0
+    resumed = out.read_bytes()
+    assert len(read_jsonl(out, Episode)) == 4
+    assert not list(scratch.rglob("cohort-*.jsonl"))
+
+    out.unlink()
+    assert short_run.run(*COMMAND).returncode == 0
+    assert out.read_bytes() == resumed
+
+
+def test_scratch_of_other_settings_code_or_inputs_is_not_continued(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    given = tmp_path / "input.jsonl"
+    given.write_text("a")
+    first = Scratch("hints", "cell", "k=1", [given]).folder
+    (first / "cohort-0.jsonl").write_text("x")
+    assert Scratch("hints", "cell", "k=1", [given]).folder == first
+    assert (first / "cohort-0.jsonl").exists()
+    assert Scratch("hints", "cell", "k=2", [given]).folder != first
+    assert not first.exists()
+    given.write_text("b")
+    assert Scratch("hints", "cell", "k=1", [given]).folder != first
+    scratch = Scratch("hints", "cell", "k=1", [given])
+    scratch.drop()
+    assert not scratch.folder.exists()
+
+
+def test_training_resumes_at_a_checkpoint_and_ends_in_the_same_bytes(
+    finished, tmp_path, monkeypatch
+):
+    from transformers import TrainerCallback
+
+    from hintdistill.records import TrainingRow
+    from hintdistill.training import sft
+    from hintdistill.training.export import save_adapter
+    from hintdistill.training.rows import SftParams
+
+    monkeypatch.chdir(finished.folder)
+    monkeypatch.setattr(sft, "CHECKPOINT_EVERY", 1)
+    rows = read_jsonl(finished.folder / "data/alfworld/react/sft.jsonl", TrainingRow)[:3]
+    talks = [row.messages for row in rows]
+    params = SftParams(
+        r=4, alpha=8, dropout=0.1, learning_rate=1e-3, epochs=1, batch=1, max_length=128, seed=1,
+        threads=2,
+    )  # fmt: skip
+    base = finished.folder / "models/warm/alfworld-react"
+
+    class Killed(Exception):
+        pass
+
+    class Kill(TrainerCallback):
+        def on_step_begin(self, args, state, control, **kwargs):
+            if state.global_step == 2:
+                raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sft, "PrinterCallback", sft.PrinterCallback)
+        train = sft.OwnTurnTrainer.train
+        patch.setattr(
+            sft.OwnTurnTrainer,
+            "train",
+            lambda self, **kwargs: (self.add_callback(Kill()), train(self, **kwargs)),
+        )
+        with pytest.raises(Killed):
+            sft.fine_tune(base, talks, params, tmp_path / "stopped")
+    # A checkpoint that the kill left half-written must not be taken for a whole one.
+    half = tmp_path / "stopped/checkpoint-9"
+    half.mkdir()
+    (half / "trainer_state.json").write_text('{"epoch"')
+
+    for name in ("stopped", "whole"):
+        trained = sft.fine_tune(base, talks, params, tmp_path / name)
+        assert trained.figures["steps"] == 3
+        card = {"arm": "sft", "env": "alfworld", "agent": "react", "rows": 3, "steps": 3}
+        save_adapter(
+            trained.model, tmp_path / f"{name}-adapter", name="a", base="models/b", card=card
+        )
+        losses = [step for step, _ in trained.losses]
+        assert losses == [1, 2, 3]
+    for path in (tmp_path / "whole-adapter").iterdir():
+        assert path.read_bytes() == (tmp_path / "stopped-adapter" / path.name).read_bytes(), path
+
+
+def test_training_on_nothing_is_an_error(finished, tmp_path):
+    from hintdistill.errors import UserError
+    from hintdistill.training.rows import SftParams
+    from hintdistill.training.sft import fine_tune
+
+    params = SftParams(
+        r=4, alpha=8, dropout=0.1, learning_rate=1e-3, epochs=1, batch=1, max_length=128, seed=1,
+        threads=2,
+    )  # fmt: skip
+    with pytest.raises(UserError, match="at least one row"):
+        fine_tune(finished.folder / "models/base", [], params, tmp_path)
