@@ -25,7 +25,7 @@ def stages():
 
 def names_of(stage, folder):
     paths = [Path(str(dep.def_path)) for dep in stage.deps if not isinstance(dep, ParamsDependency)]
-    return {str(path) for path in paths if path.is_relative_to(folder)}
+    return {str(path) for path in paths if folder == "." or path.is_relative_to(folder)}
 
 
 def stage_modules():
@@ -84,8 +84,13 @@ def test_stages_that_render_prompts_depend_on_them(stages):
 
 
 def test_report_depends_on_every_arm(stages):
-    deps = names_of(stages["report"][0], "data")
-    assert {f"data/alfworld/react/eval/{arm}.jsonl" for arm in ARMS} <= deps
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    deps = names_of(stages["report"][0], ".")
+    for env in params["envs"]:
+        for agent in params["agents"]:
+            played = {f"data/{env}/{agent}/eval/{arm}.jsonl" for arm in ARMS}
+            audit = f"metrics/{env}/{agent}/audit.json"
+            assert {*played, audit, f"data/{env}/panel.jsonl"} <= deps
 
 
 def test_commands_name_the_cell_and_no_device_port_or_worker_count(stages):

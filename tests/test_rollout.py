@@ -2,12 +2,12 @@
 
 import pytest
 
-from hintdistill.agents.react import MALFORMED_ANSWER, THOUGHT_ANSWER
+from hintdistill.agents.demonstrator import DemonstratorEngine
+from hintdistill.agents.react import ReactAgent
 from hintdistill.agents.rollout import play, play_cohort
 from hintdistill.llm.scripted import ScriptedEngine
 from hintdistill.records import dumps
 from hintdistill.tasks.alfworld import AlfworldEnv
-from hintdistill.tasks.demonstrator import DemonstratorEngine
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_the_walkthroughs_win(panel, base_arm):
 def test_the_demonstrator_wins_and_thinks(panel, base_arm):
     arm = base_arm._replace(step_limit=40)
     arm = arm._replace(limits=arm.limits.model_copy(update={"turn_limit": 60}))
-    episodes = play_cohort(tasks_of(panel), env_of(panel), DemonstratorEngine(), arm)
+    episodes = play_cohort(tasks_of(panel), env_of(panel), DemonstratorEngine(base_arm.agent), arm)
     assert sum(e.success for e in episodes) >= 5
     assert all(e.n_turns > e.n_steps for e in episodes)
 
@@ -55,7 +55,8 @@ def test_thoughts_and_malformed_turns_are_answered_and_are_no_steps(panel, base_
     engine = ScriptedEngine(lambda messages: turns[sum(m.own for m in messages)])
     episode = play_cohort(tasks_of(panel)[:1], env_of(panel), engine, base_arm)[0]
     answers = [m.content for m in episode.messages[2:] if m.role == "user"]
-    assert answers[:4] == [THOUGHT_ANSWER, MALFORMED_ANSWER, MALFORMED_ANSWER, "Nothing happens."]
+    malformed = ReactAgent.malformed_answer
+    assert answers[:4] == ["OK.", malformed, malformed, "Nothing happens."]
     assert [step.action for step in episode.steps] == ["dance", "look", "look", "look"]
     assert [step.turn for step in episode.steps] == [3, 4, 5, 6]
     assert episode.n_invalid == 3  # two malformed turns, one impossible command

@@ -61,7 +61,8 @@ def test_the_env_answers_as_alfworld_does(games):
     assert first.endswith(f"Your task is to: {task.instruction}")
     place = things_in(first)[0]
     assert env.step(f"go to {place}").observation.startswith(f"You arrive at {place}.")
-    assert env.step("dance") == ("Nothing happens.", 0.0, False)
+    assert env.step("dance") == ("Nothing happens.", 0.0, False, False)
+    env.close()
 
 
 def test_changed_content_is_refused(games):

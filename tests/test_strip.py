@@ -57,7 +57,7 @@ def test_a_hint_in_the_prompt_is_found_and_short_hints_are_not_looked_for():
     audit = LeakAudit([HINT, "Open it."])
     assert audit.leaks([row("look", system=f"s\n- {HINT}")])[0].where == "prompt"
     assert audit.leaks([row("Open it.")]) == []
-    assert audit.prove(row("look")) == 3
+    assert audit.prove(row("look")) == 12  # two hints, three wordings, two places
 
 
 def test_a_blind_audit_is_not_trusted(monkeypatch):
@@ -150,3 +150,9 @@ def test_training_order_visits_every_row_in_every_epoch(lengths, batch, epochs):
     order = training_order(lengths, batch, epochs, seed=1)
     assert sorted(order) == sorted(list(range(len(lengths))) * epochs)
     assert order == training_order(lengths, batch, epochs, seed=1)
+    for epoch in range(epochs):
+        n = len(lengths)
+        assert sorted(order[epoch * n : (epoch + 1) * n]) == list(range(n))
+    if len(lengths) >= batch:
+        batches = [order[i : i + batch] for i in range(0, len(order), batch)]
+        assert all(len(set(b)) == len(b) for b in batches)

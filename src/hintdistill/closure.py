@@ -17,6 +17,12 @@ def _module_file(name: str) -> Path | None:
     return path.with_suffix(".py") if path.with_suffix(".py").is_file() else None
 
 
+def _parents(name: str) -> list[str]:
+    """The packages around a module, whose `__init__.py` Python runs first."""
+    parts = name.split(".")
+    return [".".join(parts[:i]) for i in range(1, len(parts))]
+
+
 def _imports(path: Path) -> set[Path]:
     """Files of this package that one file names in an import, at any depth of its code."""
     names = []
@@ -27,6 +33,7 @@ def _imports(path: Path) -> set[Path]:
             assert node.level == 0, f"{path}: relative imports are not followed; write them out"
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
     own = {name for name in names if name and name.split(".")[0] == PACKAGE.name}
+    own |= {parent for name in own for parent in _parents(name)}
     return {file for name in own if (file := _module_file(name)) is not None}
 
 

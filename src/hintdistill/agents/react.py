@@ -1,26 +1,19 @@
 """ReAct (Yao et al. 2023): one line a turn, a thought or an action; a thought is answered `OK.`"""
 
 import re
-from typing import Literal, NamedTuple
 
+from hintdistill.agents.agent import ParsedTurn
 from hintdistill.agents.prompts import render_prompt
 
-THOUGHT_ANSWER = "OK."
-MALFORMED_ANSWER = "Invalid turn. Write one line: 'think: ...', or one command."
 _THOUGHT = re.compile(r"think:\s*(\S.*)", re.IGNORECASE)
-
-
-class ParsedTurn(NamedTuple):
-    """What a turn of text is: a thought, an action, or neither."""
-
-    kind: Literal["thought", "action", "malformed"]
-    text: str  # of the thought or the action; empty where malformed
 
 
 class ReactAgent:
     """The protocol for one environment: its system prompt, and how a turn is read."""
 
     name = "react"
+    thought_answer = "OK."
+    malformed_answer = "Invalid turn. Write one line: 'think: ...', or one command."
 
     def __init__(self, env: str) -> None:
         self._template = f"{self.name}_{env}_system.j2"

@@ -9,9 +9,11 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-from hintdistill.agents.react import MALFORMED_ANSWER, THOUGHT_ANSWER, ParsedTurn
+from pydantic import PositiveInt
+
+from hintdistill.agents.agent import Agent
 from hintdistill.llm.engine import Engine, Request, Turn
 from hintdistill.records import (
     Episode,
@@ -24,27 +26,9 @@ from hintdistill.records import (
     write_jsonl,
 )
 from hintdistill.settings import Settings
-from hintdistill.tasks.alfworld import NOTHING_HAPPENS
+from hintdistill.tasks.environment import Environment
 
 log = logging.getLogger(__name__)
-
-
-class Environment(Protocol):
-    """One task being played; `step` returns observation, reward and whether it is over."""
-
-    def reset(self) -> str: ...
-
-    def step(self, action: str) -> tuple[str, float, bool]: ...
-
-
-class Agent(Protocol):
-    """A prompting protocol: how it instructs, and how it reads a turn."""
-
-    name: str
-
-    def system_prompt(self, hints: list[str]) -> str: ...
-
-    def parse(self, text: str, *, complete: bool) -> ParsedTurn: ...
 
 
 Retrieve = Callable[[Task, str], list[HintRef]]
@@ -58,8 +42,8 @@ def no_hints(task: Task, first_observation: str) -> list[HintRef]:
 class Limits(Settings):
     """When an episode ends without success: params of the shared block `rollout`."""
 
-    turn_limit: int  # model calls
-    repeat_limit: int  # equal actions in a row
+    turn_limit: PositiveInt  # model calls
+    repeat_limit: PositiveInt  # equal actions in a row
 
 
 class Arm(NamedTuple):
@@ -102,8 +86,10 @@ class _Running:
         if parsed.kind == "action":
             answer = self._act(parsed.text)
         else:
-            answer = THOUGHT_ANSWER if parsed.kind == "thought" else MALFORMED_ANSWER
-            self.n_invalid += parsed.kind == "malformed"
+            thought = parsed.kind == "thought"
+            agent = self._arm.agent
+            answer = agent.thought_answer if thought else agent.malformed_answer
+            self.n_invalid += not thought
         if self.stop_reason:
             return
         self.messages.append(Message(role="user", content=answer))
@@ -111,8 +97,8 @@ class _Running:
             self.stop_reason = "turn_limit"
 
     def _act(self, action: str) -> str:
-        observation, self.reward, done = self._env.step(action)
-        self.n_invalid += observation == NOTHING_HAPPENS
+        observation, self.reward, done, valid = self._env.step(action)
+        self.n_invalid += not valid
         self.steps.append(Step(turn=len(self.turns) - 1, action=action, observation=observation))
         tail = {step.action for step in self.steps[-self._arm.limits.repeat_limit :]}
         if done:
@@ -123,7 +109,9 @@ class _Running:
             self.stop_reason = "repeated_action"
         return observation
 
-    def record(self, engine: Engine) -> Episode:
+    def end(self, engine: Engine) -> Episode:
+        """Close the environment; the episode as a record."""
+        self._env.close()
         arm, task = self._arm, self.task
         attempt = 0
         return Episode(
@@ -168,7 +156,7 @@ def play_cohort(
                 episode.stop_reason = "context_full"
         running = [(i, e) for i, e in enumerate(episodes) if not e.stop_reason]
         if not running:
-            return [episode.record(engine) for episode in episodes]
+            return [episode.end(engine) for episode in episodes]
         turns = engine.generate([Request(i, e.messages) for i, e in running])
         for (_, episode), turn in zip(running, turns, strict=True):
             episode.take(turn)

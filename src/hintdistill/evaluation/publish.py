@@ -1,27 +1,42 @@
 """Snapshots of results: `metrics/published/NAME`, which no stage reads, and the README's table.
 
-A snapshot holds the summary, the episodes, the plots, the params and the git revision. Publishing
-again under a name replaces the rows of an (environment, agent) whole and leaves the others.
+A snapshot holds the summary, the episodes and the plots, and for each (environment, agent) the
+params, the report and the git revision of its run. Publishing again under a name replaces what is
+of an (environment, agent) whole and leaves the others.
 """
 
-import csv
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from hintdistill.errors import UserError
-from hintdistill.evaluation.metrics import EPISODE_COLUMNS
 from hintdistill.evaluation.report import arms_table, comparisons_table
+from hintdistill.params import StageParams
 from hintdistill.records import write_json, write_text
+from hintdistill.settings import Settings
 
 METRICS = Path("metrics")
 PUBLISHED = METRICS / "published"
 WHOLE_PANEL_ONLY = "official"
+CODE = ("src", "prompts", "dvc.yaml", "requirements.lock")
+_CAPTURE = {"capture_output": True, "text": True, "check": True}
+
+
+class Source(Settings):
+    source: str
+
+
+class Split(Settings):
+    split: str
+
+
+class Params(StageParams):
+    """What a snapshot's name promises of its params."""
+
+    alfworld: Source
+    eval: Split
 
 
 def _read_summary(path: Path) -> dict[str, Any]:
@@ -35,19 +50,23 @@ def _read_summary(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: expected JSON: {error}. Run `dvc checkout`.") from None
 
 
-def _git(*args: str) -> str:
-    return subprocess.run(["git", *args], capture_output=True, text=True, check=True).stdout.strip()
+def _revision() -> str:
+    """HEAD, and whether what makes results differs from it."""
+    git = ["git", "-c", "core.quotepath=off"]
+    try:
+        head = subprocess.run([*git, "rev-parse", "HEAD"], **_CAPTURE).stdout.strip()
+        changed = subprocess.run([*git, "status", "--porcelain", "--", *CODE], **_CAPTURE).stdout
+    except (OSError, subprocess.CalledProcessError):
+        raise UserError("publish: expected a git checkout with a commit, to name it") from None
+    return head + (" with uncommitted changes" if changed else "")
 
 
-def _merge_episodes(old: Path, new: Path, replaced: set[tuple[str, str]]) -> str:
+def _merge_csv(old: Path, new: Path, replaced: set[tuple[str, str]]) -> str:
     """Rows of both files, those of the replaced (environment, agent) from the new one only."""
-    lines = []
-    for path, keep_replaced in ((old, False), (new, True)):
-        if path.is_file():
-            for row in csv.reader(path.read_text().splitlines()[1:]):
-                if ((row[0], row[1]) in replaced) == keep_replaced:
-                    lines.append(",".join(row))
-    return "\n".join([EPISODE_COLUMNS, *lines]) + "\n"
+    header, *fresh = new.read_text().splitlines()
+    kept = old.read_text().splitlines()[1:] if old.is_file() else []
+    kept = [row for row in kept if tuple(row.split(",")[:2]) not in replaced]
+    return "\n".join([header, *kept, *fresh]) + "\n"
 
 
 def publish(name: str) -> Path:
@@ -59,26 +78,28 @@ def publish(name: str) -> Path:
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
         raise UserError(f"publish: expected a name of a-z, 0-9, - and _, got {name!r}")
     summary = _read_summary(METRICS / "summary.json")
-    params = yaml.safe_load(Path("params.yaml").read_text())
+    params = Params.read()
     if name == WHOLE_PANEL_ONLY and (
-        params["eval"]["split"] != "eval" or params["alfworld"]["source"] != "official"
+        params.eval.split != "eval" or params.alfworld.source != "official"
     ):
         raise UserError(
             f"publish: {name!r} takes runs on the whole official eval panel only; this one has "
-            f"eval.split {params['eval']['split']} and source {params['alfworld']['source']}."
+            f"eval.split {params.eval.split} and alfworld.source {params.alfworld.source}."
         )
     folder = PUBLISHED / name
-    old = _read_summary(folder / "summary.json") if folder.is_dir() else {}
+    revision = _revision()
+    known = folder / "summary.json"
+    merged = _read_summary(known) if known.is_file() else {}
     replaced = {(env, agent) for env, agents in summary.items() for agent in agents}
     for env, agent in sorted(replaced):
-        old.setdefault(env, {})[agent] = summary[env][agent]
-    episodes = _merge_episodes(folder / "episodes.csv", METRICS / "episodes.csv", replaced)
-    write_text(folder / "episodes.csv", episodes)
-    write_json(folder / "summary.json", old)
-    shutil.copytree(METRICS / "plots", folder / "plots", dirs_exist_ok=True)
-    shutil.copy(METRICS / "report.md", folder / "report.md")
-    shutil.copy("params.yaml", folder / "params.yaml")
-    write_text(folder / "revision.txt", _git("rev-parse", "HEAD") + "\n")
+        merged.setdefault(env, {})[agent] = summary[env][agent]
+        cell = folder / f"{env}-{agent}"
+        write_text(cell / "revision.txt", revision + "\n")
+        for path in (METRICS / "report.md", Path("params.yaml")):
+            write_text(cell / path.name, path.read_text(encoding="utf-8"))
+    for table in ("episodes.csv", "plots/arms.csv", "plots/types.csv"):
+        write_text(folder / table, _merge_csv(folder / table, METRICS / table, replaced))
+    write_json(known, merged)
     return folder
 
 
@@ -95,7 +116,7 @@ def update_readme(name: str, readme: Path) -> None:
     """Put a snapshot's tables between its marks in the README, if it has marks for it."""
     begin, end = f"<!-- results:{name} -->", f"<!-- /results:{name} -->"
     text = readme.read_text(encoding="utf-8")
-    if begin not in text:
+    if begin not in text or end not in text:
         return
     head, rest = text.split(begin, 1)
     tail = rest.split(end, 1)[1]

@@ -2,7 +2,7 @@
 
 A hint can leak through the prompt (the block was not stripped) or through the agent's own turns
 (a thought that quotes it). Rows with an exact or normalised copy of a hint of 5 words or more are
-dropped and counted; placeholders count as filled in by any word or two. Longer overlaps are
+dropped and counted; placeholders count as filled in by one to three words. Longer overlaps are
 counted, not dropped, beside those of the sft rows, which never saw a hint: the null.
 """
 
@@ -14,6 +14,8 @@ from hintdistill.errors import UserError
 from hintdistill.records import Message, TrainingRow, normalise
 
 MIN_WORDS = 5
+# Looked for besides the bank, so that the audit can be proved even where the bank is empty.
+CANARY = "Sing to {object} at {location} before the yellow canary sleeps."
 OVERLAPS = (5, 7, 9)  # n-gram lengths that are reported
 _PLACEHOLDER = re.compile(r"\{[a-z_]+\}")
 
@@ -38,7 +40,8 @@ class LeakAudit:
     """Looks for the hints of a bank (or any other texts) in training rows."""
 
     def __init__(self, hints: Iterable[str]) -> None:
-        self._hints = sorted({h for h in hints if len(normalise(h).split()) >= MIN_WORDS})
+        wanted = {CANARY, *hints}
+        self._hints = sorted(h for h in wanted if len(normalise(h).split()) >= MIN_WORDS)
         self._patterns = [_pattern(hint) for hint in self._hints]
         self._grams = {n: self._ngrams(self._hints, n) for n in OVERLAPS}
 
@@ -77,6 +80,8 @@ class LeakAudit:
     def prove(self, row: TrainingRow) -> int:
         """Plant each hint in a copy of a row, filled in and as it is, and find it again.
 
+        Each is planted in an own turn and in the system prompt.
+
         Returns:
             How many planted copies were found, which is all of them.
 
@@ -87,7 +92,9 @@ class LeakAudit:
         for hint in self._hints:
             for copy in (hint, hint.upper(), _PLACEHOLDER.sub("apple 1", hint)):
                 own = Message(role="assistant", content=f"think: {copy}", own=True)
-                if not self.leaks([row.model_copy(update={"messages": [*row.messages, own]})]):
-                    raise UserError(f"leak audit: the planted canary {copy!r} was not found")
-                planted += 1
+                system = Message(role="system", content=f"{row.messages[0].content}\n- {copy}")
+                for messages in ([*row.messages, own], [system, *row.messages[1:]]):
+                    if not self.leaks([row.model_copy(update={"messages": messages})]):
+                        raise UserError(f"leak audit: the planted canary {copy!r} was not found")
+                    planted += 1
         return planted

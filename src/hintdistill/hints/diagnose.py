@@ -45,18 +45,26 @@ def _skipped_container(goal: Goal, steps: list[Step]) -> str | None:
     """A closed container that was visited and never opened, while the object was not found."""
     if _taken(goal, steps):
         return None
-    closed = {step.action.removeprefix("go to ") for step in steps if is_closed(step.observation)}
-    opened = {step.action.removeprefix("open ") for step in steps if step.action.startswith("open")}
+    closed = {
+        step.action.removeprefix("go to ")
+        for step in steps
+        if step.action.startswith("go to ") and is_closed(step.observation)
+    }
+    opened = {
+        step.action.removeprefix("open ")
+        for step in steps
+        if step.observation.startswith("You open ")
+    }
     text = "Open every closed {container} you come to; {object} may be inside."
     return text if closed - opened else None
 
 
 def _missed_transformation(goal: Goal, steps: list[Step]) -> str | None:
-    """The object was put down at its target without having been cleaned, heated or cooled."""
+    """The object was taken and never cleaned, heated or cooled, as the task asks."""
     if goal.type not in STATIONS:
         return None
     verb, _ = STATIONS[goal.type]
-    done = any(step.observation.startswith(f"You {verb} the {goal.object}") for step in steps)
+    done = any(step.observation.startswith(f"You {verb} the {goal.object} ") for step in steps)
     return TRANSFORM_HINTS[verb] if _taken(goal, steps) and not done else None
 
 

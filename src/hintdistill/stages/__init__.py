@@ -1,1 +1,0 @@
-"""One thin click command a DVC stage: read params and inputs, call the library, write the outs."""

@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
+from pydantic import PositiveInt
+
 from hintdistill.agents.prompts import PROMPTS
 from hintdistill.agents.rollout import Retrieve, no_hints
 from hintdistill.params import StageParams, per_env
-from hintdistill.records import Split
 from hintdistill.scratch import Scratch
 from hintdistill.settings import Settings
 from hintdistill.stages._cell import Cell
@@ -17,16 +18,15 @@ from hintdistill.stages._play import EnvParams, PlayParams, play_split
 class RolloutParams(PlayParams):
     """The whole shared block `rollout`: how a language model plays."""
 
-    engine: Literal["transformers"]
     dtype: Literal["float32", "bfloat16"]
-    threads: int
-    max_new_tokens: int  # of one turn
+    threads: PositiveInt
+    max_new_tokens: PositiveInt  # of one turn
 
 
 class EvalParams(Settings):
     """Shared block `eval`: `dev` while settings are chosen, `eval` for what is reported."""
 
-    split: Split
+    split: Literal["eval", "dev"]
 
 
 class RolloutStageParams(StageParams):

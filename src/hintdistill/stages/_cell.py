@@ -8,6 +8,7 @@ from hintdistill.records import Game, Task, read_jsonl
 from hintdistill.tasks.panel import Panel, load_panel
 
 BASE = Path("models/base")
+LOCK = Path("requirements.lock")
 STUDENTS = ("sft", "distilled")
 
 

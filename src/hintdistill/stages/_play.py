@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from pydantic import PositiveInt
+
 from hintdistill.agents.registry import make_agent
 from hintdistill.agents.rollout import Arm, Limits, Retrieve, no_hints, play
 from hintdistill.errors import UserError
@@ -16,14 +18,14 @@ from hintdistill.tasks.alfworld import AlfworldEnv
 class PlayParams(Limits):
     """Of the shared block `rollout`: how episodes are played, whoever plays."""
 
-    cohort: int  # episodes at once
+    cohort: PositiveInt  # episodes at once
     seed: int
 
 
 class EnvParams(Settings):
     """What playing reads of its environment's own block."""
 
-    step_limit: int
+    step_limit: PositiveInt
 
 
 def play_split(

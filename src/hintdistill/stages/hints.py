@@ -3,6 +3,8 @@
 import logging
 from typing import Literal
 
+from pydantic import Field
+
 from hintdistill.errors import UserError
 from hintdistill.hints.curate import RawHint, curate
 from hintdistill.hints.diagnose import WRITER, diagnose
@@ -19,7 +21,7 @@ class WriterParams(Settings):
     """Of the shared block `hints`: how the bank is made."""
 
     writer: Literal["diagnose"]
-    duplicate_ratio: float
+    duplicate_ratio: float = Field(gt=0, le=1)
 
 
 class Params(StageParams):

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -35,7 +35,7 @@ class Seed(Settings):
 
 
 class EvalSplit(Settings):
-    split: str
+    split: Literal["eval", "dev"]
 
 
 class Params(StageParams):

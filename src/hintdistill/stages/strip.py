@@ -40,12 +40,14 @@ def command(env: str, agent: str) -> None:
     require_split(
         (e.task_id for e in [*base, *teacher]), tasks.values(), HINT_SOURCE_SPLIT, str(cell.data)
     )
-    bank = [hint.text for hint in read_jsonl(cell.hints, Hint)]
+    bank = read_jsonl(cell.hints, Hint)
+    sources = (task_id for hint in bank for task_id in hint.source_task_ids)
+    require_split(sources, tasks.values(), HINT_SOURCE_SPLIT, str(cell.hints))
     stripped = strip(
         base,
         teacher,
         tasks,
-        bank,
+        [hint.text for hint in bank],
         make_agent(agent, env),
         keep=params.strip.keep,
         seed=params.strip.seed,

@@ -13,7 +13,7 @@ from hintdistill.records import (
     write_text,
 )
 from hintdistill.scratch import Scratch
-from hintdistill.stages._cell import STUDENTS, Cell, cell_command
+from hintdistill.stages._cell import LOCK, STUDENTS, Cell, cell_command
 from hintdistill.tasks.panel import require_split
 from hintdistill.training.rows import SftParams
 
@@ -37,7 +37,7 @@ def command(env: str, agent: str, arm: str) -> None:
     tasks = cell.read_tasks().values()
     require_split((row.task_id for row in rows), tasks, HINT_SOURCE_SPLIT, str(source))
     settings = params.model_dump_json()
-    scratch = Scratch("train", f"{cell.name}-{arm}", settings, [source, cell.model])
+    scratch = Scratch("train", f"{cell.name}-{arm}", settings, [source, cell.model, LOCK])
     trained = fine_tune(cell.model, [r.messages for r in rows], params.train, scratch.folder)
     log.info("%s", trained.figures)
     metrics = cell.metrics / f"train-{arm}"

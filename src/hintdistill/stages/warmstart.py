@@ -5,7 +5,7 @@ import logging
 from hintdistill.params import StageParams
 from hintdistill.records import Episode, read_jsonl
 from hintdistill.scratch import Scratch
-from hintdistill.stages._cell import BASE, Cell, cell_command
+from hintdistill.stages._cell import BASE, LOCK, Cell, cell_command
 from hintdistill.tasks.panel import require_split
 from hintdistill.training.rows import SftParams, keep_episode
 
@@ -26,7 +26,7 @@ def command(env: str, agent: str) -> None:
     source = cell.data / "demos.jsonl"
     demos = [episode for episode in read_jsonl(source, Episode) if keep_episode(episode, "success")]
     require_split((e.task_id for e in demos), cell.read_tasks().values(), "warmstart", str(source))
-    scratch = Scratch("warmstart", cell.name, params.model_dump_json(), [source, BASE])
+    scratch = Scratch("warmstart", cell.name, params.model_dump_json(), [source, BASE, LOCK])
     trained = fine_tune(BASE, [e.messages for e in demos], params.warmstart, scratch.folder)
     log.info("%s", trained.figures)
     card = f"# {cell.model.name}\n\n`{BASE}` after a warm start on demonstrations of {env}.\n"

@@ -1,9 +1,8 @@
 """ALFWorld's text games: one game at a time, seen through its observations only."""
 
-from typing import NamedTuple
-
 from hintdistill.errors import UserError
 from hintdistill.records import Game, Task, content_sha256
+from hintdistill.tasks.environment import Outcome
 
 TASK_TYPES = (
     "look_at_obj_in_light",
@@ -15,12 +14,6 @@ TASK_TYPES = (
 )
 NOTHING_HAPPENS = "Nothing happens."
 TASK_MARK = "Your task is to: "
-
-
-class Outcome(NamedTuple):
-    observation: str
-    reward: float
-    done: bool
 
 
 def check_content(task: Task, game: Game) -> None:
@@ -66,7 +59,14 @@ class AlfworldEnv:
     def step(self, action: str) -> Outcome:
         """Send one command. An impossible one is answered with `NOTHING_HAPPENS`."""
         state, reward, done = self._env.step(action)
-        return Outcome(state.feedback.strip(), float(reward), bool(done))
+        observation = state.feedback.strip()
+        return Outcome(observation, float(reward), bool(done), observation != NOTHING_HAPPENS)
+
+    def close(self) -> None:
+        """Unload the planner's library, of which every environment loads a copy of its own."""
+        import fast_downward
+
+        fast_downward.close_lib(self._env.unwrapped.downward_lib)
 
     def name_of(self, entity: str) -> str:
         """The name in the game ("apple 1") of an entity of its PDDL problem ("Apple_bar_0")."""

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from typing import Literal
 
+from pydantic import PositiveInt
+
 from hintdistill.errors import UserError
 from hintdistill.records import SPLITS, Game, Task, content_sha256, short_hash
 from hintdistill.settings import Settings
@@ -17,10 +19,10 @@ class AlfworldPanelParams(Settings):
 
     source: Literal["generated"]
     seed: int
-    warmstart: int
-    train: int
-    dev: int
-    eval: int
+    warmstart: PositiveInt
+    train: PositiveInt
+    dev: PositiveInt
+    eval: PositiveInt
 
 
 def _draw_game(split: str, number: int, seed: int) -> NewGame:
@@ -58,6 +60,7 @@ def _make_task(split: str, number: int, seed: int) -> tuple[Task, Game]:
     solved = False
     for command in walkthrough:
         solved = env.step(command).done
+    env.close()
     if not solved:
         raise UserError(f"game {task_id}: its plan does not solve it: {walkthrough}")
     game = Game(task_id=task_id, content={**new.content, "walkthrough": walkthrough})
@@ -68,7 +71,5 @@ def _make_task(split: str, number: int, seed: int) -> tuple[Task, Game]:
 def build_alfworld_panel(params: AlfworldPanelParams, workers: int) -> Iterator[tuple[Task, Game]]:
     """Write all games of all splits, in order; `workers` processes play them."""
     wanted = [(split, n, params.seed) for split in SPLITS for n in range(getattr(params, split))]
-    if empty := [split for split in SPLITS if getattr(params, split) < 1]:
-        raise UserError(f"params.yaml, alfworld: expected at least 1 task a split, none in {empty}")
     with ProcessPoolExecutor(workers) as pool:
         yield from pool.map(_make_task, *zip(*wanted, strict=True), chunksize=4)

@@ -4,6 +4,9 @@ import random
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from hintdistill.errors import UserError
 from hintdistill.llm.chat import ChatRenderer
 from hintdistill.records import Episode, Message, TrainingRow, short_hash
 from hintdistill.settings import Settings
@@ -17,15 +20,15 @@ BATCHES_GROUPED = 8
 class SftParams(Settings):
     """One fine-tuning: LoRA's shape and the optimiser's settings."""
 
-    r: int
-    alpha: int
-    dropout: float
-    learning_rate: float
-    epochs: int
-    batch: int
-    max_length: int
+    r: PositiveInt
+    alpha: PositiveInt
+    dropout: float = Field(ge=0, lt=1)
+    learning_rate: PositiveFloat
+    epochs: PositiveInt
+    batch: PositiveInt
+    max_length: PositiveInt
     seed: int
-    threads: int
+    threads: PositiveInt
 
 
 class TokenisedRow(NamedTuple):
@@ -33,6 +36,7 @@ class TokenisedRow(NamedTuple):
 
     input_ids: list[int]
     labels: list[int]
+    truncated: bool
 
 
 def make_row(episode: Episode, system: str, arm: str, *, unlocked: bool) -> TrainingRow:
@@ -51,31 +55,46 @@ def make_row(episode: Episode, system: str, arm: str, *, unlocked: bool) -> Trai
 
 
 def tokenise(renderer: ChatRenderer, messages: list[Message], max_length: int) -> TokenisedRow:
-    """Render a row as evaluation renders it; loss on own tokens only, cut at `max_length`."""
+    """Render a row as evaluation renders it; loss on own tokens only, cut at `max_length`.
+
+    Raises:
+        UserError: no own token is left after the cut.
+    """
     ids, own = renderer.render(messages, add_generation_prompt=False)
     labels = [token if mine else IGNORED for token, mine in zip(ids, own, strict=True)]
-    return TokenisedRow(ids[:max_length], labels[:max_length])
+    if not any(own[:max_length]):
+        raise UserError(
+            f"training: expected own turns within max_length = {max_length} tokens, but the prompt "
+            f"alone of a row has {own.index(1) if 1 in own else len(own)}. Raise max_length."
+        )
+    return TokenisedRow(ids[:max_length], labels[:max_length], len(ids) > max_length)
 
 
 def training_order(lengths: Sequence[int], batch: int, epochs: int, seed: int) -> list[int]:
-    """Row indices of the whole training, epochs after one another, batches of like lengths.
+    """Row indices of the whole training, epoch after epoch, in batches of like lengths.
 
-    The order is laid out before training, so that a resumed run only has to skip.
+    The order is laid out before training, so that a resumed run only has to skip. No batch holds
+    a row twice where there are at least `batch` rows.
     """
     rng = random.Random(short_hash("training-order", seed))
     order: list[int] = []
     for _ in range(epochs):
         epoch = list(range(len(lengths)))
         rng.shuffle(epoch)
-        order += epoch
-    batches = []
-    group = batch * BATCHES_GROUPED
-    for first in range(0, len(order), group):
-        like = sorted(order[first : first + group], key=lambda i: -lengths[i])
-        batches += [like[i : i + batch] for i in range(0, len(like), batch)]
-    full = [b for b in batches if len(b) == batch]
-    rng.shuffle(full)
-    return [i for b in [*full, *(b for b in batches if len(b) < batch)] for i in b]
+        # The batch that the last epoch left open is filled first, with rows that it has not got.
+        opened = set(order[len(order) // batch * batch :])
+        epoch.sort(key=opened.__contains__)
+        head = epoch[: -len(order) % batch]
+        rest = epoch[len(head) :]
+        whole = len(rest) // batch * batch
+        batches = []
+        for first in range(0, whole, batch * BATCHES_GROUPED):
+            last = min(first + batch * BATCHES_GROUPED, whole)
+            like = sorted(rest[first:last], key=lambda i: -lengths[i])
+            batches += [like[i : i + batch] for i in range(0, len(like), batch)]
+        rng.shuffle(batches)
+        order += [*head, *(i for b in batches for i in b), *rest[whole:]]
+    return order
 
 
 def keep_episode(episode: Episode, keep: str) -> bool:

@@ -101,7 +101,9 @@ def fine_tune(
     rows = [tokenise(renderer, messages, params.max_length) for messages in conversations]
     lengths = [len(row.input_ids) for row in rows]
     order = training_order(lengths, params.batch, params.epochs, params.seed)
-    dataset = Dataset.from_list([rows[i]._asdict() for i in order])
+    dataset = Dataset.from_list(
+        [{"input_ids": rows[i].input_ids, "labels": rows[i].labels} for i in order]
+    )
     _drop_unfinished(folder)
     resume = any(folder.glob("checkpoint-*"))
     trainer = OwnTurnTrainer(
@@ -151,7 +153,7 @@ def fine_tune(
             "steps": trainer.state.global_step,
             "tokens": sum(lengths),
             "target_tokens": sum(label != IGNORED for label in labels),
-            "truncated": sum(length == params.max_length for length in lengths),
+            "truncated": sum(row.truncated for row in rows),
         },
         losses=[(entry["step"], entry["loss"]) for entry in history if "loss" in entry],
     )

@@ -1,8 +1,9 @@
 """From episodes to the two students' rows: filter, strip, audit, match sizes."""
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
+from hintdistill.agents.agent import Agent
 from hintdistill.errors import UserError
 from hintdistill.hints.audit import LeakAudit
 from hintdistill.records import Episode, Task, TrainingRow
@@ -15,10 +16,6 @@ class Stripped(NamedTuple):
     sft: list[TrainingRow]
     distilled: list[TrainingRow]
     audit: dict[str, Any]
-
-
-class Agent(Protocol):
-    def system_prompt(self, hints: list[str]) -> str: ...
 
 
 def strip_hints(episode: Episode, agent: Agent, arm: str, *, unlocked: bool) -> TrainingRow:
@@ -75,7 +72,6 @@ def strip(
             "kept": len(kept),
             "leaks_in_prompt": sum(leak.where == "prompt" for leak in leaks),
             "leaks_in_own_turns": sum(leak.where == "own turn" for leak in leaks),
-            **audit.overlaps(rows[arm]),
         }
     size = min(len(rows["sft"]), len(rows["distilled"]))
     if size == 0:
@@ -89,6 +85,7 @@ def strip(
     for arm in rows:
         rows[arm] = match_size(rows[arm], size, types, seed)
         counts[arm]["rows"] = len(rows[arm])
+        counts[arm] |= audit.overlaps(rows[arm])
         counts[arm]["unlocked_rows"] = sum(row.unlocked for row in rows[arm])
     counts["canaries_found"] = audit.prove(rows["distilled"][0])
     return Stripped(rows["sft"], rows["distilled"], counts)

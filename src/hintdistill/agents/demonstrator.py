@@ -1,11 +1,11 @@
-"""A plain scripted player of ALFWorld in ReAct's form; writes the demonstrations of the warm start.
+"""A plain scripted player of ALFWorld; writes the demonstrations of the warm start.
 
 It sees what an agent sees, observations only, and searches: open places first, then containers,
 in the order in which the room lists them. Beforehand it knows the task sentences, which device
 cleans, heats and cools, and which classes are containers that open.
 """
 
-from hintdistill.agents.react import ReactAgent
+from hintdistill.agents.agent import Agent
 from hintdistill.errors import UserError
 from hintdistill.llm.engine import Request, Turn
 from hintdistill.records import Message, Model
@@ -18,12 +18,12 @@ CONTAINERS = frozenset({"cabinet", "drawer", "fridge", "microwave", "safe"})
 class Demonstrator:
     """Plays one game: `turn(observation)` gives the next line."""
 
-    def __init__(self, first_observation: str) -> None:
+    def __init__(self, agent: Agent, first_observation: str) -> None:
         sentence = instruction_of(first_observation)
         goal = parse_goal(sentence)
         if goal is None:
             raise UserError(f"demonstrator: it knows no task of the form {sentence!r}")
-        self.goal = goal
+        self.agent, self.goal = agent, goal
         self.places = things_in(first_observation)
         self._lines = self._script()
         next(self._lines)
@@ -34,7 +34,7 @@ class Demonstrator:
 
     def _script(self):
         """The whole game as one coroutine: yields lines, is sent observations."""
-        goal, agent = self.goal, ReactAgent("alfworld")
+        goal, agent = self.goal, self.agent
         self.here, self.seen, self._visited, self._open = "", {}, set(), set()
         yield ""  # primed; the first observation is the room, whose places are known already
         look = goal.type == "look_at_obj_in_light"
@@ -108,7 +108,8 @@ class DemonstratorEngine:
     adapter = None
     deterministic = True
 
-    def __init__(self) -> None:
+    def __init__(self, agent: Agent) -> None:
+        self._agent = agent
         self._players: dict[int, Demonstrator] = {}
 
     def start(self) -> None:
@@ -121,6 +122,6 @@ class DemonstratorEngine:
         turns = []
         for slot, messages in requests:
             if slot not in self._players:
-                self._players[slot] = Demonstrator(messages[1].content)
+                self._players[slot] = Demonstrator(self._agent, messages[1].content)
             turns.append(Turn(self._players[slot].turn(messages[-1].content), True, 0, 0, 0))
         return turns
