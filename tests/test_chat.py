@@ -91,7 +91,7 @@ def test_a_rows_tokens_are_those_fed_at_evaluation_turn_by_turn(finished, games,
     tasks = [task for task, _ in panel.values()][:3]
     fed = {}
 
-    def note(tokens):
+    def note(turns):
         for slot, ids in engine.fed.items():
             fed.setdefault(slot, []).append(ids)
 

@@ -29,6 +29,7 @@ from hintdistill.settings import Settings
 from hintdistill.tasks.environment import Environment
 
 log = logging.getLogger(__name__)
+SECONDS_BETWEEN_LINES = 20
 
 
 Retrieve = Callable[[Task, str], list[HintRef]]
@@ -140,14 +141,50 @@ class _Running:
         )
 
 
+class _Progress:
+    """Log lines of a running split: episodes done, successes, tokens a second, time left."""
+
+    def __init__(self, arm: str, episodes: int) -> None:
+        self._arm, self._episodes = arm, episodes
+        self._start = self._said = time.monotonic()
+        self._tokens = self._done = self._solved = self._resumed = 0
+
+    def resumed(self, played: Sequence[Episode]) -> None:
+        """Episodes that an earlier run has left."""
+        self._resumed += len(played)
+        self._count(played)
+
+    def _count(self, played: Sequence[Episode]) -> None:
+        self._done += len(played)
+        self._solved += sum(episode.success for episode in played)
+
+    def played(self, played: Sequence[Episode]) -> None:
+        """A cohort is finished."""
+        self._count(played)
+        self._say(f"{self._done} of {self._episodes} episodes, {self._solved} solved")
+
+    def turn(self, turns: Sequence[Turn]) -> None:
+        """All running episodes have taken a turn."""
+        self._tokens += sum(turn.tokens_completion for turn in turns)
+        if time.monotonic() - self._said > SECONDS_BETWEEN_LINES:
+            self._say(f"{self._done} of {self._episodes} episodes done, {len(turns)} running")
+
+    def _say(self, what: str) -> None:
+        self._said = time.monotonic()
+        seconds = self._said - self._start
+        fresh = self._done - self._resumed
+        left = f", {(self._episodes - self._done) * seconds / fresh:.0f} s left" if fresh else ""
+        log.info("%s: %s, %.0f tokens/s%s", self._arm, what, self._tokens / seconds, left)
+
+
 def play_cohort(
     tasks: Sequence[Task],
     make_env: Callable[[Task], Environment],
     engine: Engine,
     arm: Arm,
-    on_turn: Callable[[int], None] = lambda tokens: None,
+    on_turn: Callable[[Sequence[Turn]], None] = lambda turns: None,
 ) -> list[Episode]:
-    """Play one episode a task, all at once; `on_turn` is told the tokens of each round."""
+    """Play one episode a task, all at once; `on_turn` is told the turns of each round."""
     engine.start()
     episodes = [_Running(task, make_env(task), arm) for task in tasks]
     while True:
@@ -160,7 +197,7 @@ def play_cohort(
         turns = engine.generate([Request(i, e.messages) for i, e in running])
         for (_, episode), turn in zip(running, turns, strict=True):
             episode.take(turn)
-        on_turn(sum(turn.tokens_completion for turn in turns))
+        on_turn(turns)
 
 
 def play(
@@ -179,27 +216,17 @@ def play(
         folder: scratch folder of the stage; cohorts found there are not played again.
     """
     ordered = sorted(tasks, key=lambda task: task.task_id)
+    progress = _Progress(arm.name, len(ordered))
     played: list[Episode] = []
-    start, tokens, resumed = time.monotonic(), 0, 0
-
-    def count(new_tokens: int) -> None:
-        nonlocal tokens
-        tokens += new_tokens
-
     for first in range(0, len(ordered), cohort):
         path = folder / f"cohort-{first:05d}.jsonl"
         if path.is_file():
-            played += read_jsonl(path, Episode)
-            resumed = len(played)
-            continue
-        episodes = play_cohort(ordered[first : first + cohort], make_env, engine, arm, count)
-        write_jsonl(path, episodes)
+            episodes = read_jsonl(path, Episode)
+            progress.resumed(episodes)
+        else:
+            group = ordered[first : first + cohort]
+            episodes = play_cohort(group, make_env, engine, arm, progress.turn)
+            write_jsonl(path, episodes)
+            progress.played(episodes)
         played += episodes
-        seconds = time.monotonic() - start
-        left = (len(ordered) - len(played)) * seconds / (len(played) - resumed)
-        log.info(
-            "%s: %d of %d episodes, %d solved, %.0f tokens/s, %.0f s left",
-            arm.name, len(played), len(ordered), sum(e.success for e in played),
-            tokens / seconds, left,
-        )  # fmt: skip
     return played

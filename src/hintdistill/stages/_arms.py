@@ -11,7 +11,7 @@ from hintdistill.agents.rollout import Retrieve, no_hints
 from hintdistill.params import StageParams, per_env
 from hintdistill.scratch import Scratch
 from hintdistill.settings import Settings
-from hintdistill.stages._cell import Cell
+from hintdistill.stages._cell import Cell, ModelParams
 from hintdistill.stages._play import EnvParams, PlayParams, play_split
 
 
@@ -32,6 +32,7 @@ class EvalParams(Settings):
 class RolloutStageParams(StageParams):
     """What every stage reads that lets the model play."""
 
+    model: ModelParams
     rollout: RolloutParams
     task: EnvParams = per_env()
 
@@ -57,7 +58,8 @@ def play_arm(
     """
     from hintdistill.llm.transformers import TransformersEngine
 
-    inputs = [cell.panel, cell.games, cell.model, PROMPTS, *hints]
+    model = params.model.folder(cell)
+    inputs = [cell.panel, cell.games, model, PROMPTS, *hints]
     inputs += [adapter] if adapter else []
     rollout = params.rollout
     play_split(
@@ -68,7 +70,7 @@ def play_arm(
         play_params=rollout,
         step_limit=params.task.step_limit,
         engine=TransformersEngine(
-            cell.model,
+            model,
             adapter,
             threads=rollout.threads,
             dtype=rollout.dtype,

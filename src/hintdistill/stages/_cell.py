@@ -1,10 +1,13 @@
 """A matrix cell: one environment and one agent, and where their files lie."""
 
+import os
 from pathlib import Path
+from typing import Literal
 
 import click
 
 from hintdistill.records import Game, Task, read_jsonl
+from hintdistill.settings import Settings
 from hintdistill.tasks.panel import Panel, load_panel
 
 BASE = Path("models/base")
@@ -23,7 +26,7 @@ class Cell:
         self.data = Path("data", env, agent)
         self.hints = self.data / "hints.jsonl"
         self.metrics = Path("metrics", env, agent)
-        self.model = Path("models/warm", self.name)
+        self.warm = Path("models/warm", self.name)
 
     def adapter(self, arm: str) -> Path:
         return Path("models/adapters", f"{self.name}-{arm}")
@@ -36,6 +39,19 @@ class Cell:
 
     def read_panel(self) -> Panel:
         return load_panel(read_jsonl(self.panel, Task), read_jsonl(self.games, Game))
+
+
+class ModelParams(Settings):
+    """Shared block `model`: which folder the agent's model is.
+
+    DVC's templates can't choose between two paths, but they can append to one: nothing for the
+    warm-started model, `/../../base` for a model that needs no warm start.
+    """
+
+    path_suffix: Literal["", "/../../base"]
+
+    def folder(self, cell: Cell) -> Path:
+        return Path(os.path.normpath(f"{cell.warm}{self.path_suffix}"))
 
 
 def cell_command(function):

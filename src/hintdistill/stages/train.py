@@ -13,7 +13,7 @@ from hintdistill.records import (
     write_text,
 )
 from hintdistill.scratch import Scratch
-from hintdistill.stages._cell import LOCK, STUDENTS, Cell, cell_command
+from hintdistill.stages._cell import LOCK, STUDENTS, Cell, ModelParams, cell_command
 from hintdistill.tasks.panel import require_split
 from hintdistill.training.rows import SftParams
 
@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class Params(StageParams):
+    model: ModelParams
     train: SftParams
 
 
@@ -36,9 +37,9 @@ def command(env: str, agent: str, arm: str) -> None:
     rows = read_jsonl(source, TrainingRow)
     tasks = cell.read_tasks().values()
     require_split((row.task_id for row in rows), tasks, HINT_SOURCE_SPLIT, str(source))
-    settings = params.model_dump_json()
-    scratch = Scratch("train", f"{cell.name}-{arm}", settings, [source, cell.model, LOCK])
-    trained = fine_tune(cell.model, [r.messages for r in rows], params.train, scratch.folder)
+    model, settings = params.model.folder(cell), params.model_dump_json()
+    scratch = Scratch("train", f"{cell.name}-{arm}", settings, [source, model, LOCK])
+    trained = fine_tune(model, [r.messages for r in rows], params.train, scratch.folder)
     log.info("%s", trained.figures)
     metrics = cell.metrics / f"train-{arm}"
     write_json(metrics / "figures.json", trained.figures)
@@ -50,7 +51,7 @@ def command(env: str, agent: str, arm: str) -> None:
         trained.model,
         partial,
         name=cell.adapter(arm).name,
-        base=cell.model.as_posix(),
+        base=model.as_posix(),
         card={"arm": arm, "env": env, "agent": agent, **figures},
     )
     replace_folder(partial, cell.adapter(arm))

@@ -29,8 +29,8 @@ def command(env: str, agent: str) -> None:
     scratch = Scratch("warmstart", cell.name, params.model_dump_json(), [source, BASE, LOCK])
     trained = fine_tune(BASE, [e.messages for e in demos], params.warmstart, scratch.folder)
     log.info("%s", trained.figures)
-    card = f"# {cell.model.name}\n\n`{BASE}` after a warm start on demonstrations of {env}.\n"
+    card = f"# {cell.warm.name}\n\n`{BASE}` after a warm start on demonstrations of {env}.\n"
     partial = scratch.folder / "merged"
     save_model(merge_adapter(trained.model, BASE), trained.tokenizer, partial, card)
-    replace_folder(partial, cell.model)
+    replace_folder(partial, cell.warm)
     scratch.drop()
