@@ -104,6 +104,13 @@ def test_adapter_loads_with_plain_transformers_and_peft(finished, monkeypatch):
     assert config["target_modules"] == sorted(config["target_modules"])
 
 
+def test_a_base_can_be_any_model_folder(finished):
+    from hintdistill.llm.base_model import load_base
+
+    network, tokenizer = load_base(str(finished.folder / "models/base"))
+    assert network.config.vocab_size == len(tokenizer) == 49152
+
+
 def test_no_absolute_path_in_what_a_run_leaves(finished):
     here = str(finished.folder).encode()
     for folder in ("data", "models", "metrics"):

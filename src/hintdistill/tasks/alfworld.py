@@ -64,9 +64,9 @@ class AlfworldEnv:
 
     def close(self) -> None:
         """Unload the planner's library, of which every environment loads a copy of its own."""
-        import fast_downward
+        from textworld.envs.pddl import pddl  # its fast_downward is GPL: not imported directly
 
-        fast_downward.close_lib(self._env.unwrapped.downward_lib)
+        pddl.fast_downward.close_lib(self._env.unwrapped.downward_lib)
 
     def name_of(self, entity: str) -> str:
         """The name in the game ("apple 1") of an entity of its PDDL problem ("Apple_bar_0")."""
