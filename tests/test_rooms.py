@@ -65,6 +65,23 @@ def test_the_env_answers_as_alfworld_does(games):
     env.close()
 
 
+def test_an_engine_that_is_used_again_plays_as_a_new_one(games):
+    def play(env):
+        observations = [env.reset()]
+        observations += [env.step(action) for action in games[1][1].content["walkthrough"]]
+        return observations
+
+    fresh = AlfworldEnv(*games[1])
+    expected = play(fresh)
+    other = AlfworldEnv(*games[0])
+    other.reset()
+    other.close()
+    again = AlfworldEnv(*games[1])
+    assert again._env is other._env
+    assert play(again) == expected
+    assert expected[-1].done
+
+
 def test_changed_content_is_refused(games):
     task, game = games[0]
     changed = game.model_copy(update={"content": {**game.content, "walkthrough": []}})

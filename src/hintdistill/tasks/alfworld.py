@@ -1,5 +1,7 @@
 """ALFWorld's text games: one game at a time, seen through its observations only."""
 
+from typing import Any
+
 from hintdistill.errors import UserError
 from hintdistill.records import Game, Task, content_sha256
 from hintdistill.tasks.environment import Outcome
@@ -27,6 +29,19 @@ def check_content(task: Task, game: Game) -> None:
         )
 
 
+# Every engine maps a copy of the planner's library (34 MB) into memory and can't safely unload it,
+# so engines whose game has ended are used again.
+_idle_engines: list[Any] = []
+
+
+def _new_engine() -> Any:
+    import textworld
+    from alfworld.agents.environment.alfred_tw_env import AlfredDemangler
+    from textworld.envs import PddlEnv
+
+    return AlfredDemangler(PddlEnv(textworld.EnvInfos()), shuffle=False)
+
+
 class AlfworldEnv:
     """One game in alfworld's own engine. Not thread-safe.
 
@@ -35,12 +50,8 @@ class AlfworldEnv:
     """
 
     def __init__(self, task: Task, game: Game) -> None:
-        import textworld
-        from alfworld.agents.environment.alfred_tw_env import AlfredDemangler
-        from textworld.envs import PddlEnv
-
         check_content(task, game)
-        self._env = AlfredDemangler(PddlEnv(textworld.EnvInfos()), shuffle=False)
+        self._env = _idle_engines.pop() if _idle_engines else _new_engine()
         self._content = game.content
         self._task_id = task.task_id
 
@@ -63,10 +74,8 @@ class AlfworldEnv:
         return Outcome(observation, float(reward), bool(done), observation != NOTHING_HAPPENS)
 
     def close(self) -> None:
-        """Unload the planner's library, of which every environment loads a copy of its own."""
-        from textworld.envs.pddl import pddl  # its fast_downward is GPL: not imported directly
-
-        pddl.fast_downward.close_lib(self._env.unwrapped.downward_lib)
+        """Leave the engine to the next game."""
+        _idle_engines.append(self._env)
 
     def name_of(self, entity: str) -> str:
         """The name in the game ("apple 1") of an entity of its PDDL problem ("Apple_bar_0")."""
