@@ -49,6 +49,7 @@ def publish(name: str) -> None:
 def main() -> None:
     # Stages log lines of their own; bars and deprecations of the libraries would bury them.
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TQDM_DISABLE", "1")
     warnings.filterwarnings("ignore", category=FutureWarning)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     logging.getLogger("bm25s").setLevel(logging.WARNING)
