@@ -51,8 +51,9 @@ def main() -> None:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TQDM_DISABLE", "1")
     warnings.filterwarnings("ignore", category=FutureWarning)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    logging.getLogger("bm25s").setLevel(logging.WARNING)
+    shown = logging.StreamHandler()
+    shown.setLevel(logging.INFO)  # bm25s sets its own logger to DEBUG
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[shown])
     try:
         cli()
     except UserError as error:
