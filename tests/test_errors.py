@@ -59,6 +59,7 @@ def test_a_missing_key_missing_params_and_no_yaml(checkout):
 
 
 def test_missing_inputs(checkout):
+    (checkout.folder / "metrics/summary.json").unlink(missing_ok=True)  # of a committed run
     fails(checkout, "hints", *CELL, say=["panel.jsonl", "dvc repro"])
     fails(checkout, "report", say=["panel.jsonl", "dvc pull"])
     fails(checkout, "publish", "--name", "x", say=["summary.json", "make run"])
