@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from hintdistill.agents.react import ReactAgent
 from hintdistill.agents.rollout import Arm, Limits, no_hints
@@ -14,6 +15,8 @@ from hintdistill.records import Game, Task
 from hintdistill.tasks.alfworld_panel import AlfworldPanelParams, build_alfworld_panel
 
 ROOT = Path(__file__).parent.parent
+settings.register_profile("any-machine", deadline=None)  # a slow machine is no failure
+settings.load_profile("any-machine")
 
 
 def copy_checkout(target: Path) -> Path:

@@ -34,7 +34,7 @@ def conversation(*contents):
     ]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.lists(pieces, max_size=3).map("".join), min_size=2, max_size=6))
 def test_no_content_opens_a_role(renderer, contents):
     messages = conversation(*contents)
@@ -44,7 +44,7 @@ def test_no_content_opens_a_role(renderer, contents):
     assert ids.count(end) == len(messages)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.lists(pieces, min_size=3, max_size=7))
 def test_prompts_of_an_episode_are_prefixes_and_the_mask_is_the_own_turns(renderer, contents):
     messages = conversation(*contents)
