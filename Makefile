@@ -24,6 +24,8 @@ $(VENV)/installed: requirements.lock pyproject.toml
 
 run: setup
 ifdef PROFILE
+	@test -f profiles/$(PROFILE).yaml || { echo "PROFILE=$(PROFILE): expected one of" \
+	  "$(notdir $(basename $(wildcard profiles/*.yaml)))"; exit 1; }
 	cp profiles/$(PROFILE).yaml params.yaml
 	@echo "params.yaml is now profiles/$(PROFILE).yaml"
 endif
