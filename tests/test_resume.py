@@ -7,8 +7,10 @@ import time
 import pytest
 import yaml
 
-from hintdistill.records import Episode, Game, Task, read_jsonl, write_jsonl
+from hintdistill.errors import UserError
+from hintdistill.records import Episode, Game, Task, TrainingRow, read_jsonl, write_jsonl
 from hintdistill.scratch import Scratch
+from hintdistill.training.rows import SftParams
 
 DATA = "data/alfworld"
 FAILURES = "data/alfworld/react/failures.jsonl"
@@ -31,6 +33,10 @@ def short_run(finished, checkout):
     return checkout
 
 
+TINY = SftParams(
+    r=4, alpha=8, dropout=0.1, learning_rate=1e-3, epochs=1, batch=1, max_length=400, seed=1,
+    threads=2,
+)  # fmt: skip
 COMMAND = ("hintdistill", "failures", "--env", "alfworld", "--agent", "react")
 
 
@@ -45,8 +51,7 @@ def test_a_killed_stage_continues_and_ends_in_the_same_bytes(short_run):
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     assert not out.exists()
-    kept = {path: path.stat().st_mtime_ns for path in scratch.rglob("cohort-*.jsonl")}
-    assert 2 <= len(kept) < 4
+    assert 2 <= len(list(scratch.rglob("cohort-*.jsonl"))) < 4
 
     assert short_run.run(*COMMAND).returncode == 0
     resumed = out.read_bytes()
@@ -80,19 +85,13 @@ def test_training_resumes_at_a_checkpoint_and_ends_in_the_same_bytes(
 ):
     from transformers import TrainerCallback
 
-    from hintdistill.records import TrainingRow
     from hintdistill.training import sft
     from hintdistill.training.export import save_adapter
-    from hintdistill.training.rows import SftParams
 
     monkeypatch.chdir(finished.folder)
     monkeypatch.setattr(sft, "CHECKPOINT_EVERY", 1)
     rows = read_jsonl(finished.folder / "data/alfworld/react/sft.jsonl", TrainingRow)[:3]
     talks = [row.messages for row in rows]
-    params = SftParams(
-        r=4, alpha=8, dropout=0.1, learning_rate=1e-3, epochs=1, batch=1, max_length=400, seed=1,
-        threads=2,
-    )  # fmt: skip
     base = finished.folder / "models/warm/alfworld-react"
 
     class Killed(Exception):
@@ -111,14 +110,14 @@ def test_training_resumes_at_a_checkpoint_and_ends_in_the_same_bytes(
             lambda self, **kwargs: (self.add_callback(Kill()), train(self, **kwargs)),
         )
         with pytest.raises(Killed):
-            sft.fine_tune(base, talks, params, tmp_path / "stopped")
+            sft.fine_tune(base, talks, TINY, tmp_path / "stopped")
     # A checkpoint that the kill left half-written must not be taken for a whole one.
     half = tmp_path / "stopped/checkpoint-9"
     half.mkdir()
     (half / "trainer_state.json").write_text('{"epoch"')
 
     for name in ("stopped", "whole"):
-        trained = sft.fine_tune(base, talks, params, tmp_path / name)
+        trained = sft.fine_tune(base, talks, TINY, tmp_path / name)
         assert trained.figures["steps"] == 3
         card = {"arm": "sft", "env": "alfworld", "agent": "react", "rows": 3, "steps": 3}
         save_adapter(
@@ -133,19 +132,12 @@ def test_training_resumes_at_a_checkpoint_and_ends_in_the_same_bytes(
 
 
 def test_training_on_nothing_is_an_error(finished, tmp_path):
-    from hintdistill.errors import UserError
-    from hintdistill.records import TrainingRow
-    from hintdistill.training.rows import SftParams
     from hintdistill.training.sft import fine_tune
 
-    params = SftParams(
-        r=4, alpha=8, dropout=0.1, learning_rate=1e-3, epochs=1, batch=1, max_length=400, seed=1,
-        threads=2,
-    )  # fmt: skip
     base = finished.folder / "models/base"
     with pytest.raises(UserError, match="at least one row"):
-        fine_tune(base, [], params, tmp_path)
+        fine_tune(base, [], TINY, tmp_path)
     rows = read_jsonl(finished.folder / "data/alfworld/react/sft.jsonl", TrainingRow)
-    short = params.model_copy(update={"max_length": 50})
+    short = TINY.model_copy(update={"max_length": 50})
     with pytest.raises(UserError, match="max_length"):
         fine_tune(base, [rows[0].messages], short, tmp_path)

@@ -52,10 +52,9 @@ def _read_summary(path: Path) -> dict[str, Any]:
 
 def _revision() -> str:
     """HEAD, and whether what makes results differs from it."""
-    git = ["git", "-c", "core.quotepath=off"]
     try:
-        head = subprocess.run([*git, "rev-parse", "HEAD"], **_CAPTURE).stdout.strip()
-        changed = subprocess.run([*git, "status", "--porcelain", "--", *CODE], **_CAPTURE).stdout
+        head = subprocess.run(["git", "rev-parse", "HEAD"], **_CAPTURE).stdout.strip()
+        changed = subprocess.run(["git", "status", "--porcelain", "--", *CODE], **_CAPTURE).stdout
     except (OSError, subprocess.CalledProcessError):
         raise UserError("publish: expected a git checkout with a commit, to name it") from None
     return head + (" with uncommitted changes" if changed else "")
