@@ -74,7 +74,9 @@ def finished(tmp_path_factory) -> Checkout:
 @pytest.fixture(scope="session")
 def games() -> list[tuple[Task, Game]]:
     """One generated game of each type for warm start, train, dev and eval."""
-    params = AlfworldPanelParams(source="generated", seed=7, warmstart=6, train=6, dev=1, eval=6)
+    params = AlfworldPanelParams(
+        source="generated", seed=7, panel_sha256=None, warmstart=6, train=6, dev=1, eval=6
+    )
     return list(build_alfworld_panel(params, workers=2))
 
 

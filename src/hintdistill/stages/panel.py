@@ -1,4 +1,4 @@
-"""Stage panel: write the games of all splits and pin them."""
+"""Stage panel: the games of all splits, written or read, and pinned."""
 
 import logging
 import os
@@ -10,6 +10,7 @@ from hintdistill.params import StageParams, per_env
 from hintdistill.records import Game, Task, write_jsonl
 from hintdistill.stages._cell import Cell
 from hintdistill.tasks.alfworld_panel import AlfworldPanelParams, build_alfworld_panel
+from hintdistill.tasks.panel import check_pin
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,9 @@ def command(env: str) -> None:
     for task, game in build_alfworld_panel(params.panel, workers=os.cpu_count() or 1):
         tasks.append(task)
         games.append(game)
-        if len(tasks) % 20 == 0:
-            log.info("%d games written and played", len(tasks))
+        if len(tasks) % 100 == 0:
+            log.info("%d games", len(tasks))
+    source = params.panel.source
+    check_pin(tasks, params.panel.panel_sha256, f"{env}.panel_sha256", f"{env}, {source} games")
     write_jsonl(cell.games, games)
     write_jsonl(cell.panel, tasks)

@@ -11,14 +11,16 @@ from hintdistill.errors import UserError
 from hintdistill.records import SPLITS, Game, Task, content_sha256, short_hash
 from hintdistill.settings import Settings
 from hintdistill.tasks.alfworld import TASK_TYPES, AlfworldEnv, instruction_of
+from hintdistill.tasks.alfworld_official import read_official_panel
 from hintdistill.tasks.alfworld_rooms import KINDS_OF_TYPE, NewGame, rooms_of_split, write_game
 
 
 class AlfworldPanelParams(Settings):
-    """Sizes of the four splits, in tasks."""
+    """Where the games come from, and the sizes of the four splits, in tasks."""
 
-    source: Literal["generated"]
+    source: Literal["generated", "official"]
     seed: int
+    panel_sha256: str | None  # pins the whole panel; None: not checked
     warmstart: PositiveInt
     train: PositiveInt
     dev: PositiveInt
@@ -69,7 +71,11 @@ def _make_task(split: str, number: int, seed: int) -> tuple[Task, Game]:
 
 
 def build_alfworld_panel(params: AlfworldPanelParams, workers: int) -> Iterator[tuple[Task, Game]]:
-    """Write all games of all splits, in order; `workers` processes play them."""
+    """The games of all splits, in order. New ones are played, by `workers` processes."""
+    if params.source == "official":
+        sizes = {split: getattr(params, split) for split in SPLITS}
+        yield from read_official_panel(sizes, params.seed)
+        return
     wanted = [(split, n, params.seed) for split in SPLITS for n in range(getattr(params, split))]
     with ProcessPoolExecutor(workers) as pool:
         yield from pool.map(_make_task, *zip(*wanted, strict=True), chunksize=4)

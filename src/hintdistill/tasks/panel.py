@@ -1,11 +1,34 @@
 """The panel as later stages use it: tasks joined with their games, and the split firewall."""
 
-from collections.abc import Iterable
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
 
 from hintdistill.errors import UserError
-from hintdistill.records import Game, Task
+from hintdistill.records import Game, Sha256, Task
 
 Panel = dict[str, tuple[Task, Game]]
+
+
+def panel_sha256(tasks: Iterable[Task]) -> Sha256:
+    """Digest of a whole panel: which games it has, with which content. Order does not matter."""
+    pairs = sorted((task.task_id, task.content_sha256) for task in tasks)
+    return hashlib.sha256(json.dumps(pairs, ensure_ascii=False).encode()).hexdigest()
+
+
+def check_pin(tasks: Sequence[Task], expected: Sha256 | None, key: str, where: str) -> None:
+    """Refuse a panel that is not the pinned one; None pins nothing.
+
+    Raises:
+        UserError: the digests differ.
+    """
+    found = panel_sha256(tasks)
+    if expected not in (None, found):
+        raise UserError(
+            f"{where}: expected the panel with digest {expected} ({key}), found {found} "
+            f"({len(tasks)} games). Games, seed or sizes are not the pinned ones: restore them, "
+            f"or set {key} to the digest found if the change is wanted (null: not checked)."
+        )
 
 
 def load_panel(tasks: Iterable[Task], games: Iterable[Game]) -> Panel:
