@@ -34,14 +34,6 @@ def check_content(task: Task, game: Game) -> None:
 _idle_engines: list[Any] = []
 
 
-def _new_engine() -> Any:
-    import textworld
-    from alfworld.agents.environment.alfred_tw_env import AlfredDemangler
-    from textworld.envs import PddlEnv
-
-    return AlfredDemangler(PddlEnv(textworld.EnvInfos()), shuffle=False)
-
-
 class AlfworldEnv:
     """One game in alfworld's own engine. Not thread-safe.
 
@@ -51,7 +43,12 @@ class AlfworldEnv:
 
     def __init__(self, task: Task, game: Game) -> None:
         check_content(task, game)
-        self._env = _idle_engines.pop() if _idle_engines else _new_engine()
+        if _idle_engines:
+            self._env = _idle_engines.pop()
+        else:
+            from hintdistill.tasks.alfworld_engine import new_engine
+
+            self._env = new_engine()
         self._content = game.content
         self._task_id = task.task_id
 
