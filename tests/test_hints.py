@@ -84,6 +84,20 @@ def test_retrieval_ranks_by_the_tasks_that_hints_came_from():
     assert retrieve(task("3", "put some pen on bed"), "You see a shelf 1.")[0].text == "Take it."
 
 
+def test_what_went_wrong_often_ranks_above_a_rare_slip():
+    """The usual settings of BM25 rank the shortest documents, the rarest mistakes, first."""
+    objects = ["mug", "pen", "cup", "pot", "pan", "fork", "bowl", "plate"]
+    tasks = [task(str(i), f"put a clean {obj} in cabinet.") for i, obj in enumerate(objects)]
+    often = hint("Clean it.", mentions=8, sources=[t.task_id for t in tasks])
+    rare = [hint("Open it.", sources=["1"]), hint("Go there.", sources=["2"])]
+    retrieve = Bm25Retriever([*rare, often], {t.task_id: t for t in tasks}, k=3)
+    room = "You see a cabinet 1, a cabinet 2, and a pen 1."
+    for obj in ("spoon", "pen", "ladle"):
+        assert retrieve(task("x", f"put a clean {obj} in cabinet."), room)[0].text == often.text
+    # Among mistakes equally common, the one that was made at a task like this one comes first.
+    assert retrieve(task("x", "put a clean cup in cabinet."), "")[1].text == "Go there."
+
+
 def test_ties_go_by_mentions_then_id_and_only_the_type_counts():
     bank = [
         hint("Aa.", mentions=1),
