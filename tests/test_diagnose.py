@@ -76,9 +76,16 @@ def until_first(verb):
 
 
 @pytest.mark.parametrize("task_type", TASK_TYPES)
-def test_a_success_has_no_cause(games, base_arm, task_type):
+def test_a_success_has_no_cause_and_its_trace_is_sound(games, base_arm, task_type):
     episode = play_edited(games, base_arm, task_type, lambda plan: plan)
     assert episode.success and causes(episode) == []
+    trace = Trace(episode)
+    assert trace.found and trace.takes and not any(m.failed for m in trace.moments)
+    for moment in trace.moments:
+        if moment.verb in ("take", "move", "clean", "heat", "cool"):
+            assert moment.command.place == moment.here
+        if moment.verb in ("move", "clean", "heat", "cool"):
+            assert moment.command.object == moment.held
 
 
 @pytest.mark.parametrize(
@@ -320,17 +327,6 @@ def test_commands_are_read_as_the_game_reads_them():
     assert parse_command("look") == ("look", "", "")
     for text in ("put apple 1 in desk 2", "Go to desk 2", "take apple 1", "go to desk 2.", ""):
         assert parse_command(text) is None
-
-
-def test_a_trace_knows_where_the_agent_stood_and_what_it_held(games, base_arm):
-    for task_type in TASK_TYPES:
-        trace = Trace(play_edited(games, base_arm, task_type, lambda plan: plan))
-        assert trace.found and trace.takes and not any(m.failed for m in trace.moments)
-        for moment in trace.moments:
-            if moment.verb in ("take", "move", "clean", "heat", "cool"):
-                assert moment.command.place == moment.here
-            if moment.verb in ("move", "clean", "heat", "cool"):
-                assert moment.command.object == moment.held
 
 
 def test_hint_texts():
