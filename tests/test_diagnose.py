@@ -129,6 +129,18 @@ def test_missed_transformation(games, base_arm, verb):
     assert list(diagnose(episode))[:2] == [("grammar", texts.GRAMMAR[verb]), hint]
 
 
+def test_another_change_or_object_is_not_the_one_asked_for():
+    steps = [
+        ("take pen 1 from desk 1", "You pick up the pen 1 from the desk 1."),
+        ("heat pen 1 with microwave 1", "You heat the pen 1 using the microwave 1."),
+        ("move pen 1 to shelf 1", "You move the pen 1 to the shelf 1."),
+        ("take cup 1 from desk 1", "You pick up the cup 1 from the desk 1."),
+        ("clean cup 1 with sinkbasin 1", "You clean the cup 1 using the sinkbasin 1."),
+    ]
+    episode = told("put a clean pen in shelf.", steps)
+    assert the_hint(episode) == ("missed_transformation", texts.TRANSFORMATION["clean"])
+
+
 def test_second_object(games, base_arm):
     episode = play_edited(games, base_arm, TWO, until_first("move"))
     assert the_hint(episode) == ("second_object", texts.SECOND_OBJECT["missing"])

@@ -9,7 +9,14 @@ from typing import NamedTuple
 
 from hintdistill.records import Episode
 from hintdistill.tasks.alfworld import NOTHING_HAPPENS, instruction_of
-from hintdistill.tasks.alfworld_goal import Goal, class_of, is_closed, parse_goal, things_in
+from hintdistill.tasks.alfworld_goal import (
+    STATIONS,
+    Goal,
+    class_of,
+    is_closed,
+    parse_goal,
+    things_in,
+)
 
 # The command forms of alfworld's grammar (alfred.twl2). The engine compares them literally: a
 # capital or a full stop is a form that it does not know.
@@ -24,7 +31,7 @@ _COMMAND = re.compile(
 _ARRIVAL = re.compile(rf"You arrive at ({_NAME})\.")
 _PICK_UP = re.compile(rf"You pick up the ({_NAME}) ")
 _PUT_DOWN = re.compile(rf"You move the ({_NAME}) to the ({_NAME})\.")
-_CHANGE = re.compile(rf"You (?:clean|heat|cool) the ({_NAME}) ")
+_CHANGE = re.compile(rf"You (clean|heat|cool) the ({_NAME}) ")
 
 
 class Command(NamedTuple):
@@ -78,7 +85,8 @@ class Trace:
         shut, opened: containers found closed; containers opened.
         takes: indices of the moments that picked up an object of the wanted class.
         drops: (index, object, place) of wanted objects moved to a place of the wanted class.
-        changed: wanted objects that were cleaned, heated or cooled, with the first index.
+        changed: wanted objects that were cleaned, heated or cooled as the task asks, with the
+            first index.
     """
 
     def __init__(self, episode: Episode) -> None:
@@ -107,7 +115,7 @@ class Trace:
                 held = ""
                 self._dropped(i, found[1], found[2])
             elif found := _CHANGE.match(text):
-                self.changed.setdefault(found[1], i)
+                self._changed(i, found[1], found[2])
             if is_closed(text):
                 closed.add(here)
                 self.shut.add(here)
@@ -124,6 +132,11 @@ class Trace:
     def _dropped(self, index: int, name: str, place: str) -> None:
         if (class_of(name), class_of(place)) == (self.goal.object, self.goal.target):
             self.drops.append((index, name, place))
+
+    def _changed(self, index: int, verb: str, name: str) -> None:
+        asked, _ = STATIONS.get(self.goal.type, ("", ""))
+        if (verb, class_of(name)) == (asked, self.goal.object):
+            self.changed.setdefault(name, index)
 
     @property
     def two(self) -> bool:
