@@ -89,6 +89,7 @@ def test_report_depends_on_every_arm(stages):
     for env in params["envs"]:
         for agent in params["agents"]:
             played = {f"data/{env}/{agent}/eval/{arm}.jsonl" for arm in ARMS}
+            played |= {f"data/{env}/{agent}/{name}.jsonl" for name in ("failures", "teacher")}
             audit = f"metrics/{env}/{agent}/audit.json"
             assert {*played, audit, f"data/{env}/panel.jsonl"} <= deps
 

@@ -1,5 +1,6 @@
-"""The console script: one command a stage, each loaded only when it is called, and `publish`."""
+"""The console script: one command a stage, loaded only when it is called, and a few for people."""
 
+import copy
 import importlib
 import logging
 import os
@@ -12,6 +13,7 @@ import click
 
 from hintdistill import stages
 from hintdistill.errors import UserError
+from hintdistill.timing import timed, times_text
 
 
 class StageGroup(click.Group):
@@ -26,7 +28,9 @@ class StageGroup(click.Group):
         if name in self.commands or name not in self.list_commands(ctx):
             return self.commands.get(name)
         module = importlib.import_module(f"{stages.__name__}.{name.replace('-', '_')}")
-        return module.command
+        command = copy.copy(module.command)
+        command.callback = timed(name.replace("-", "_"), command.callback)
+        return command
 
 
 @click.group(cls=StageGroup)
@@ -44,6 +48,20 @@ def publish(name: str) -> None:
     folder = publishing.publish(name)
     publishing.update_readme(name, Path("README.md"))
     click.echo(f"published to {folder}")
+
+
+@cli.command()
+def estimate() -> None:
+    """Say how long the next `dvc repro` will take; no stage."""
+    from hintdistill.estimate import estimate_text
+
+    click.echo(estimate_text())
+
+
+@cli.command()
+def times() -> None:
+    """Show how long each stage took when it last ran here; no stage."""
+    click.echo(times_text())
 
 
 def main() -> None:

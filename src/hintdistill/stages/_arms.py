@@ -10,7 +10,6 @@ from hintdistill.agents.prompts import PROMPTS
 from hintdistill.agents.rollout import Retrieve, no_hints
 from hintdistill.params import StageParams, per_env
 from hintdistill.scratch import Scratch
-from hintdistill.settings import Settings
 from hintdistill.stages._cell import Cell, ModelParams
 from hintdistill.stages._play import EnvParams, PlayParams, play_split
 
@@ -21,12 +20,6 @@ class RolloutParams(PlayParams):
     dtype: Literal["float32", "bfloat16"]
     threads: PositiveInt
     max_new_tokens: PositiveInt  # of one turn
-
-
-class EvalParams(Settings):
-    """Shared block `eval`: `dev` while settings are chosen, `eval` for what is reported."""
-
-    split: Literal["eval", "dev"]
 
 
 class RolloutStageParams(StageParams):
