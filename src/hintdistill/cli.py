@@ -1,6 +1,7 @@
-"""The console script: one command a stage, each loaded only when it is called, and `publish`."""
+"""The console script: one command a stage, each loaded only when it is called, and two more."""
 
 import importlib
+import json
 import logging
 import os
 import pkgutil
@@ -44,6 +45,16 @@ def publish(name: str) -> None:
     folder = publishing.publish(name)
     publishing.update_readme(name, Path("README.md"))
     click.echo(f"published to {folder}")
+
+
+@cli.command("compare-engines")
+@click.option("--env", required=True, help="Environment, as in `alfworld`.")
+@click.option("--agent", required=True, help="Prompting protocol, as in `react`.")
+def compare_engines(env: str, agent: str) -> None:
+    """Speed and agreement of both engines, to metrics/engines.json; no stage."""
+    from hintdistill.stages import _engines
+
+    click.echo(json.dumps(_engines.compare_engines(env, agent), indent=2))
 
 
 def main() -> None:
