@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import settings
 
 from hintdistill.agents.react import ReactAgent
@@ -69,6 +70,18 @@ def finished(tmp_path_factory) -> Checkout:
     done = run.run("dvc", "repro")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return run
+
+
+@pytest.fixture(scope="session")
+def base_model(tmp_path_factory) -> Path:
+    """The folder of the real base model, without the rest of the pipeline."""
+    from hintdistill.llm.base_model import load_base
+    from hintdistill.training.export import save_model
+
+    folder = tmp_path_factory.mktemp("base")
+    source = yaml.safe_load((ROOT / "params.yaml").read_text())["base"]["source"]
+    save_model(*load_base(source), folder, "# base\n")
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import copy
 import importlib
+import json
 import logging
 import os
 import pkgutil
@@ -62,6 +63,16 @@ def estimate() -> None:
 def times() -> None:
     """Show how long each stage took when it last ran here; no stage."""
     click.echo(times_text())
+
+
+@cli.command("compare-engines")
+@click.option("--env", required=True, help="Environment, as in `alfworld`.")
+@click.option("--agent", required=True, help="Prompting protocol, as in `react`.")
+def compare_engines(env: str, agent: str) -> None:
+    """Speed and agreement of both engines, to metrics/engines.json; no stage."""
+    from hintdistill.stages import _engines
+
+    click.echo(json.dumps(_engines.compare_engines(env, agent), indent=2))
 
 
 def main() -> None:
