@@ -2,7 +2,6 @@
 
 import pytest
 
-from hintdistill.agents.demonstrator import DemonstratorEngine
 from hintdistill.agents.react import ReactAgent
 from hintdistill.agents.rollout import play, play_cohort
 from hintdistill.llm.scripted import ScriptedEngine
@@ -40,14 +39,6 @@ def test_the_walkthroughs_win(panel, base_arm):
     assert {e.stop_reason for e in episodes} == {"success"}
     assert all(e.reward == 1.0 and e.n_invalid == 0 for e in episodes)
     assert all(e.n_steps == e.n_turns == len(e.steps) for e in episodes)
-
-
-def test_the_demonstrator_wins_and_thinks(panel, base_arm):
-    arm = base_arm._replace(step_limit=40)
-    arm = arm._replace(limits=arm.limits.model_copy(update={"turn_limit": 60}))
-    episodes = play_cohort(tasks_of(panel), env_of(panel), DemonstratorEngine(base_arm.agent), arm)
-    assert sum(e.success for e in episodes) >= 5
-    assert all(e.n_turns > e.n_steps for e in episodes)
 
 
 def test_thoughts_and_malformed_turns_are_answered_and_are_no_steps(panel, base_arm):

@@ -1,104 +1,202 @@
-"""A plain scripted player of ALFWorld; writes the demonstrations of the warm start.
+"""A scripted player of ALFWorld, fallible and hint-following; its games are the warm start.
 
-It sees what an agent sees, observations only, and searches: open places first, then containers,
-in the order in which the room lists them. Beforehand it knows the task sentences, which device
-cleans, heats and cools, and which classes are containers that open.
+It sees what an agent sees, observations only. What it knows beforehand is written down here and in
+alfworld_goal.py: the task sentences, which device cleans, heats and cools, which classes open, and
+in which order of classes it searches a room. It has the habits of habits.py, which a hint in its
+prompt prevents.
+
+Now and then it slips: a command at random that it doesn't mean, from which it recovers. Slips are
+not its own turns, so nothing learns to make them, only to go on after them (noise injected into
+demonstrations, as in DART: Laskey et al. 2017).
 """
 
+import random
+from typing import NamedTuple
+
 from hintdistill.agents.agent import Agent
+from hintdistill.agents.habits import habits_of, prevented_by
 from hintdistill.errors import UserError
 from hintdistill.llm.engine import Request, Turn
-from hintdistill.records import Message, Model
-from hintdistill.tasks.alfworld import instruction_of
+from hintdistill.records import Message, Model, short_hash
+from hintdistill.tasks.alfworld import NOTHING_HAPPENS, instruction_of
 from hintdistill.tasks.alfworld_goal import STATIONS, class_of, is_closed, parse_goal, things_in
 
 CONTAINERS = frozenset({"cabinet", "drawer", "fridge", "microwave", "safe"})
+# Where it looks first; classes that are not listed come between those that are and CONTAINERS.
+SEARCH_ORDER = (
+    "countertop", "diningtable", "desk", "sidetable", "coffeetable", "dresser", "bed", "sofa",
+    "armchair", "shelf", "sinkbasin", "stoveburner", "toilet", "tvstand", "garbagecan",
+    "coffeemachine",
+)  # fmt: skip
+LAST = ("fridge", "microwave", "drawer", "cabinet", "safe")
+GIVE_UP = "inventory"  # said until the episode ends
+
+
+class Line(NamedTuple):
+    """One turn; a slip is not to be imitated."""
+
+    text: str
+    slip: bool = False
+
+
+def _search_rank(place: str) -> int:
+    cls = class_of(place)
+    if cls in SEARCH_ORDER:
+        return SEARCH_ORDER.index(cls)
+    return len(SEARCH_ORDER) + (1 + LAST.index(cls) if cls in LAST else 0)
 
 
 class Demonstrator:
-    """Plays one game: `turn(observation)` gives the next line."""
+    """Plays one game: `turn(observation)` gives the next line.
 
-    def __init__(self, agent: Agent, first_observation: str) -> None:
+    Args:
+        prompt: the system message; hints in it prevent habits.
+        slips: share of commands before which there is a slip.
+    """
+
+    def __init__(
+        self, agent: Agent, prompt: str, first_observation: str, slips: float, rng: random.Random
+    ) -> None:
         sentence = instruction_of(first_observation)
         goal = parse_goal(sentence)
         if goal is None:
             raise UserError(f"demonstrator: it knows no task of the form {sentence!r}")
         self.agent, self.goal = agent, goal
         self.places = things_in(first_observation)
-        self._lines = self._script()
+        self._slips, self._rng = slips, rng
+        made = {habit.name for habit in habits_of(goal, self.places)}
+        self._habits = made - prevented_by(prompt)
+        self._here = ""
+        self._seen: dict[str, str] = {}  # thing -> place
+        self._visited: list[str] = []
+        self._lines = self._play()
         next(self._lines)
 
-    def turn(self, observation: str) -> str:
+    def turn(self, observation: str) -> Line:
         """The next line, after an observation (the first one included)."""
         return self._lines.send(observation)
 
-    def _script(self):
+    def _play(self):
         """The whole game as one coroutine: yields lines, is sent observations."""
-        goal, agent = self.goal, self.agent
-        self.here, self.seen, self._visited, self._open = "", {}, set(), set()
-        yield ""  # primed; the first observation is the room, whose places are known already
-        look = goal.type == "look_at_obj_in_light"
-        yield agent.thought(self._intention())
-        for _ in range(2 if goal.type == "pick_two_obj_and_place" else 1):
-            obj = yield from self._find(goal.object)
-            source = self.seen.pop(obj)
-            yield from self._go(source)
-            yield f"take {obj} from {source}"
-            if goal.type in STATIONS:
-                verb, device = STATIONS[goal.type]
-                station = self._place_of(device)
-                yield agent.thought(f"I have the {obj}. Now I {verb} it with the {device}.")
-                yield from self._go(station, open_it=False)
-                yield f"{verb} {obj} with {station}"
-            if look:
-                yield agent.thought(f"I have the {obj}. Now I find the {goal.target}.")
-                lamp = yield from self._find(goal.target)
-                yield from self._go(self.seen[lamp])
-                yield f"use {lamp}"
-            else:
-                target = self._place_of(goal.target)
-                yield agent.thought(f"Now I put the {obj} in the {goal.target}.")
-                yield from self._go(target)
-                yield f"move {obj} to {target}"
+        yield Line("")  # primed; the first observation is the room, whose places are known already
+        yield Line(self.agent.thought(self._plan()))
+        yield from self._errand()
+        if self.goal.type == "pick_two_obj_and_place" and "second" not in self._habits:
+            yield Line(self.agent.thought(f"Now I look for the second {self.goal.object}."))
+            yield from self._errand()
         while True:  # not reached where the game ends when it is won
-            yield "look"
+            yield Line(GIVE_UP)
 
-    def _intention(self) -> str:
+    def _errand(self):
+        """Find one object, do to it what the task wants, and bring it where it belongs."""
+        goal = self.goal
+        obj = yield from self._find(goal.object)
+        if obj is None:
+            return
+        place = self._seen.pop(obj)
+        yield from self._go(place)
+        yield from self._say(f"take {obj} from {place}")
+        rest = self._steps_after_taking()
+        yield Line(self.agent.thought(f"I have the {obj}. Next I {rest}."))
+        if goal.type == "look_at_obj_in_light":
+            if "lamp" in self._habits:
+                yield from self._say(f"examine {obj}")
+                return
+            lamp = yield from self._find(goal.target)
+            if lamp is not None:
+                yield from self._go(self._seen[lamp])
+                yield from self._say(f"use {lamp}")
+            return
+        if goal.type in STATIONS and STATIONS[goal.type][0] not in self._habits:
+            verb, device = STATIONS[goal.type]
+            station = yield from self._go_to_class(device, open_it=False)
+            yield from self._say(f"{verb} {obj} with {station}")
+            yield Line(self.agent.thought(f"Next I {self._placing(obj)}."))
+        target = yield from self._go_to_class(goal.target)
+        move = "move {} to {}" if "grammar" not in self._habits else "put {} in/on {}"
+        yield from self._say(move.format(obj, target))
+
+    def _plan(self) -> str:
+        """What it means to do, in the words of its first thought."""
+        goal = self.goal
+        number = "a"
+        if goal.type == "pick_two_obj_and_place":
+            number = "one" if "second" in self._habits else "two"
+        closed = "pass by" if "container" in self._habits else "open"
+        then = self._steps_after_taking()
+        return f"I look for {number} {goal.object}. I {closed} what is closed. Then I {then}."
+
+    def _steps_after_taking(self) -> str:
         goal = self.goal
         if goal.type == "look_at_obj_in_light":
-            return f"I need to find a {goal.object}, then use the {goal.target}."
-        number = "two" if goal.type == "pick_two_obj_and_place" else "a"
-        middle = f", {STATIONS[goal.type][0]} it" if goal.type in STATIONS else ""
-        return f"I need to find {number} {goal.object}{middle}, then put it in the {goal.target}."
+            return "examine it" if "lamp" in self._habits else f"use the {goal.target}"
+        steps = [self._placing("it")]
+        if goal.type in STATIONS and STATIONS[goal.type][0] not in self._habits:
+            verb, device = STATIONS[goal.type]
+            steps.insert(0, f"{verb} it with the {device}")
+        return ", then ".join(steps)
 
-    def _place_of(self, cls: str) -> str:
-        return next((place for place in self.places if class_of(place) == cls), f"{cls} 1")
+    def _placing(self, what: str) -> str:
+        return f"bring {what} to the {self.goal.target}"
 
     def _find(self, cls: str):
-        """Search until something of the class is in sight; returns its name."""
-        order = sorted(self.places, key=lambda place: class_of(place) in CONTAINERS)
-        for place in order:
-            if found := [name for name in self.seen if class_of(name) == cls]:
+        """Search until something of the class is in sight; returns its name, or None."""
+        for place in sorted(self.places, key=_search_rank):
+            if found := [name for name in self._seen if class_of(name) == cls]:
                 return found[0]
-            if place not in self._visited and class_of(place) != self.goal.target:
+            if place not in self._visited and not self._is_done(place):
                 yield from self._go(place)
-        found = [name for name in self.seen if class_of(name) == cls]
-        return found[0] if found else f"{cls} 1"
+        return next((name for name in self._seen if class_of(name) == cls), None)
 
-    def _go(self, place: str, *, open_it: bool = True):
+    def _is_done(self, place: str) -> bool:
+        """Whether what lies there is in its place already."""
+        plain = self.goal.type in ("pick_and_place_simple", "pick_two_obj_and_place")
+        return plain and class_of(place) == self.goal.target
+
+    def _go_to_class(self, cls: str, *, open_it: bool = True):
+        """Go to the first place of a class that can be reached; returns its name."""
+        for place in [p for p in self.places if class_of(p) == cls]:
+            yield from self._go(place, open_it=open_it, search=False)
+            if self._here == place:
+                return place
+        return f"{cls} 1"
+
+    def _go(self, place: str, *, open_it: bool = True, search: bool = True):
         """Go to a place (if elsewhere), open it where it is closed, and note what is there."""
-        observation = ""
-        if self.here != place:
-            observation = yield f"go to {place}"
-            self.here = place
-        closed = is_closed(observation) if observation else place not in self._visited
-        if open_it and closed and class_of(place) in CONTAINERS and place not in self._open:
-            observation = yield f"open {place}"
-            self._open.add(place)
-        if open_it:
-            self._visited.add(place)
-        if class_of(place) != self.goal.target or self.goal.type == "look_at_obj_in_light":
-            self.seen.update(dict.fromkeys(things_in(observation), place))
+        if self._here != place:
+            observation = yield from self._say(f"go to {place}")
+            self._visited.append(place)
+            if observation == NOTHING_HAPPENS:
+                return
+            self._note(place, observation)
+            passes = search and "container" in self._habits
+            if open_it and is_closed(observation) and not passes:
+                observation = yield from self._say(f"open {place}")
+                self._note(place, observation)
+
+    def _note(self, place: str, observation: str) -> None:
+        """Remember where it stands and what it sees there."""
+        self._here = place
+        if not self._is_done(place):
+            self._seen.update(dict.fromkeys(things_in(observation), place))
+
+    def _say(self, command: str):
+        """Send a command, at times after a slip; returns its observation."""
+        if self._rng.random() < self._slips:
+            yield from self._slip(command)
+        return (yield Line(command))
+
+    def _slip(self, meant: str):
+        """A command that does not help: one that is impossible, or back to an old place."""
+        back = [place for place in self._visited[-4:] if place != self._here]
+        if back and self._rng.random() < 0.5:
+            place = self._rng.choice(back)
+            observation = yield Line(f"go to {place}", slip=True)
+            if observation != NOTHING_HAPPENS and not meant.startswith("go to "):
+                yield Line(f"go to {self._here}")  # it was to be done where it stood before
+            return
+        away = self._rng.choice([place for place in self.places if place != self._here])
+        yield Line(f"take {self.goal.object} 1 from {away}", slip=True)
 
 
 class DemonstratorEngine:
@@ -108,8 +206,8 @@ class DemonstratorEngine:
     adapter = None
     deterministic = True
 
-    def __init__(self, agent: Agent) -> None:
-        self._agent = agent
+    def __init__(self, agent: Agent, slips: float, seed: int) -> None:
+        self._agent, self._slips, self._seed = agent, slips, seed
         self._players: dict[int, Demonstrator] = {}
 
     def start(self) -> None:
@@ -122,6 +220,9 @@ class DemonstratorEngine:
         turns = []
         for slot, messages in requests:
             if slot not in self._players:
-                self._players[slot] = Demonstrator(self._agent, messages[1].content)
-            turns.append(Turn(self._players[slot].turn(messages[-1].content), True, 0, 0, 0))
+                prompt, first = messages[0].content, messages[1].content
+                rng = random.Random(short_hash("slips", self._seed, prompt, first))
+                self._players[slot] = Demonstrator(self._agent, prompt, first, self._slips, rng)
+            line = self._players[slot].turn(messages[-1].content)
+            turns.append(Turn(line.text, True, 0, 0, 0, own=not line.slip))
         return turns

@@ -59,6 +59,7 @@ class Arm(NamedTuple):
     limits: Limits
     step_limit: int
     seed: int
+    attempt: int = 0
 
 
 class _Running:
@@ -82,7 +83,7 @@ class _Running:
     def take(self, turn: Turn) -> None:
         """Play one generated turn."""
         self.turns.append(turn)
-        self.messages.append(Message(role="assistant", content=turn.text, own=True))
+        self.messages.append(Message(role="assistant", content=turn.text, own=turn.own))
         parsed = self._arm.agent.parse(turn.text, complete=turn.complete)
         if parsed.kind == "action":
             answer = self._act(parsed.text)
@@ -114,14 +115,13 @@ class _Running:
         """Close the environment; the episode as a record."""
         self._env.close()
         arm, task = self._arm, self.task
-        attempt = 0
         return Episode(
-            episode_id=short_hash(task.task_id, arm.name, arm.agent.name, arm.seed, attempt),
+            episode_id=short_hash(task.task_id, arm.name, arm.agent.name, arm.seed, arm.attempt),
             task_id=task.task_id,
             env=task.env,
             agent=arm.agent.name,
             arm=arm.name,
-            attempt=attempt,
+            attempt=arm.attempt,
             seed=arm.seed,
             model=engine.model,
             adapter=engine.adapter,

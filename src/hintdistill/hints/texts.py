@@ -55,7 +55,7 @@ MALFORMED = {
 REPEATED_ACTION = "When a command brings nothing new, do not write it again; try another one."
 BUDGET = {
     "not found": "Search every {location} and {container} until you see {object}; leave the rest.",
-    "not taken": "Take {object} as soon as you see it.",
+    "not taken": "When you see {object}, take it at once.",
     "late": "Search quickly and in order, so that steps are left once you hold {object}.",
     "not placed": "Once {object} is ready, go straight to {container} and move it there.",
 }

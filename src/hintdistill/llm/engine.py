@@ -16,7 +16,8 @@ class Turn(NamedTuple):
     """One generated turn.
 
     `complete` is False where the token limit cut it off. `tokens_prompt` counts the whole
-    prompt, `tokens_prompt_new` the part that was not found in a cache.
+    prompt, `tokens_prompt_new` the part that was not found in a cache. `own` is False where the
+    turn is not to be learnt from: a demonstrator's slip.
     """
 
     text: str
@@ -24,6 +25,7 @@ class Turn(NamedTuple):
     tokens_prompt: int
     tokens_prompt_new: int
     tokens_completion: int
+    own: bool = True
 
 
 class Engine(Protocol):

@@ -8,11 +8,12 @@ from hintdistill.agents.registry import make_agent
 from hintdistill.agents.rollout import Arm, Limits, Retrieve, no_hints, play
 from hintdistill.errors import UserError
 from hintdistill.llm.engine import Engine
-from hintdistill.records import write_jsonl
+from hintdistill.records import Task, write_jsonl
 from hintdistill.scratch import Scratch
 from hintdistill.settings import Settings
 from hintdistill.stages._cell import Cell
 from hintdistill.tasks.alfworld import AlfworldEnv
+from hintdistill.tasks.panel import Panel
 
 
 class PlayParams(Limits):
@@ -26,6 +27,18 @@ class EnvParams(Settings):
     """What playing reads of its environment's own block."""
 
     step_limit: PositiveInt
+
+
+def tasks_of_split(cell: Cell, panel: Panel, split: str) -> list[Task]:
+    """The tasks of a split.
+
+    Raises:
+        UserError: the panel has none.
+    """
+    tasks = [task for task, _ in panel.values() if task.split == split]
+    if not tasks:
+        raise UserError(f"{cell.panel}: expected tasks of split {split!r}, found none")
+    return tasks
 
 
 def play_split(
@@ -46,12 +59,9 @@ def play_split(
         UserError: the panel has no task of that split, or there is no such agent.
     """
     panel = cell.read_panel()
-    tasks = [task for task, _ in panel.values() if task.split == split]
-    if not tasks:
-        raise UserError(f"{cell.panel}: expected tasks of split {split!r}, found none")
     agent = make_agent(cell.agent, cell.env)
     episodes = play(
-        tasks,
+        tasks_of_split(cell, panel, split),
         lambda task: AlfworldEnv(*panel[task.task_id]),
         engine,
         Arm(arm, agent, retrieve, play_params, step_limit, play_params.seed),

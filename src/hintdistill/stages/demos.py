@@ -1,31 +1,81 @@
-"""Stage demos: a scripted player demonstrates the warm-start tasks."""
+"""Stage demos: a scripted player demonstrates the warm-start tasks, with and without hints."""
+
+import random
+
+from pydantic import Field
 
 from hintdistill.agents.demonstrator import DemonstratorEngine
+from hintdistill.agents.habits import draw_helpful, draw_useless
 from hintdistill.agents.prompts import PROMPTS
 from hintdistill.agents.registry import make_agent
+from hintdistill.agents.rollout import Arm, Retrieve, no_hints, play
 from hintdistill.params import StageParams, per_env
+from hintdistill.records import Episode, HintRef, Task, short_hash, write_jsonl
 from hintdistill.scratch import Scratch
+from hintdistill.settings import Settings
 from hintdistill.stages._cell import Cell, cell_command
-from hintdistill.stages._play import EnvParams, PlayParams, play_split
+from hintdistill.stages._play import EnvParams, PlayParams, tasks_of_split
+from hintdistill.tasks.alfworld import AlfworldEnv
+from hintdistill.tasks.alfworld_goal import parse_goal
+
+
+class DemoParams(Settings):
+    """Block `demos`: for which shares of the tasks there is a demonstration of each kind."""
+
+    plain: float = Field(ge=0, le=1)  # no hints in the prompt
+    helpful: float = Field(ge=0, le=1)  # hints against what goes wrong in such a task
+    useless: float = Field(ge=0, le=1)  # hints for other tasks, or about nothing
+    slips: float = Field(ge=0, lt=1)  # share of commands before which there is a slip
+    seed: int
 
 
 class Params(StageParams):
+    demos: DemoParams
     rollout: PlayParams
     task: EnvParams = per_env()
+
+
+def _drawn_hints(draw, seed: int) -> Retrieve:
+    """Hints as the demonstrator knows them, drawn for each task by seed."""
+
+    def retrieve(task: Task, first_observation: str) -> list[HintRef]:
+        rng = random.Random(short_hash("demo-hints", seed, task.task_id))
+        texts = draw(parse_goal(task.instruction), rng)
+        return [HintRef(hint_id=f"demo-{i}", text=text) for i, text in enumerate(texts)]
+
+    return retrieve
 
 
 @cell_command
 def command(env: str, agent: str) -> None:
     """Demonstrate the warm-start tasks: demos.jsonl."""
     cell, params = Cell(env, agent), Params.read(env)
+    demos, rollout = params.demos, params.rollout
     inputs = [cell.panel, cell.games, PROMPTS]
-    play_split(
-        cell,
-        "warmstart",
-        "demo",
-        out=cell.data / "demos.jsonl",
-        play_params=params.rollout,
-        step_limit=params.task.step_limit,
-        engine=DemonstratorEngine(make_agent(agent, env)),
-        scratch=Scratch("demos", cell.name, params.model_dump_json(), inputs),
-    )
+    scratch = Scratch("demos", cell.name, params.model_dump_json(), inputs)
+    panel = cell.read_panel()
+    tasks = tasks_of_split(cell, panel, "warmstart")
+    protocol = make_agent(agent, env)
+    engine = DemonstratorEngine(protocol, demos.slips, demos.seed)
+    kinds = {
+        "plain": no_hints,
+        "helpful": _drawn_hints(draw_helpful, demos.seed),
+        "useless": _drawn_hints(draw_useless, demos.seed),
+    }
+    episodes: list[Episode] = []
+    for attempt, (kind, retrieve) in enumerate(kinds.items()):
+        rng = random.Random(short_hash("demo-tasks", demos.seed, kind))
+        shown = rng.sample(tasks, round(getattr(demos, kind) * len(tasks)))
+        episodes += play(
+            shown,
+            lambda task: AlfworldEnv(*panel[task.task_id]),
+            engine,
+            Arm(
+                f"demo_{kind}", protocol, retrieve, rollout, params.task.step_limit, rollout.seed,
+                attempt,
+            ),
+            cohort=rollout.cohort,
+            folder=scratch.folder / kind,
+        )  # fmt: skip
+    write_jsonl(cell.data / "demos.jsonl", sorted(episodes, key=lambda e: e.episode_id))
+    scratch.drop()

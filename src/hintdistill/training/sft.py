@@ -87,7 +87,7 @@ def fine_tune(
 ) -> Trained:
     """Train a LoRA adapter on conversations, loss on own turns only.
 
-    The base is held in bfloat16, the adapter in float32. Optimiser checkpoints go to `folder`;
+    The adapter is held in float32. Optimiser checkpoints go to `folder`;
     a checkpoint found there is continued from.
 
     Raises:
@@ -107,7 +107,7 @@ def fine_tune(
     _drop_unfinished(folder)
     resume = any(folder.glob("checkpoint-*"))
     trainer = OwnTurnTrainer(
-        model=AutoModelForCausalLM.from_pretrained(base, dtype=torch.bfloat16),
+        model=AutoModelForCausalLM.from_pretrained(base, dtype=getattr(torch, params.dtype)),
         args=SFTConfig(
             output_dir=str(folder),
             per_device_train_batch_size=params.batch,
@@ -120,7 +120,7 @@ def fine_tune(
             max_length=params.max_length,
             dataset_kwargs={"skip_prepare_dataset": True},
             gradient_checkpointing=False,
-            bf16=False,  # no autocast: the base is in bfloat16 already, the adapter stays float32
+            bf16=False,  # no autocast: the base has its dtype already, the adapter stays float32
             seed=params.seed,
             logging_steps=1,
             save_strategy="steps",

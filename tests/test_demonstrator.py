@@ -1,0 +1,115 @@
+"""The scripted player on real generated games: its habits, the hints against them, its slips."""
+
+import random
+
+import pytest
+import yaml
+from conftest import ROOT
+
+from hintdistill.agents.demonstrator import GIVE_UP, DemonstratorEngine
+from hintdistill.agents.habits import (
+    GENERAL,
+    HABITS,
+    IRRELEVANT,
+    MAX_HINTS,
+    draw_helpful,
+    draw_useless,
+    habits_of,
+    prevented_by,
+)
+from hintdistill.agents.rollout import play_cohort
+from hintdistill.hints.curate import form_error
+from hintdistill.hints.texts import TEXTS
+from hintdistill.records import HintRef, normalise
+from hintdistill.tasks.alfworld import AlfworldEnv
+from hintdistill.tasks.alfworld_goal import parse_goal, things_in
+
+EVERYTHING = [habit.hints[0] for habit in HABITS]
+
+
+@pytest.fixture
+def demonstrate(games, base_arm):
+    """Play all games of the warm start and of train with given hints: (task, episode) pairs."""
+    panel = {task.task_id: (task, game) for task, game in games if task.split != "dev"}
+    limits = base_arm.limits.model_copy(update={"turn_limit": 120})
+
+    def play(hints, slips=0.0):
+        refs = [HintRef(hint_id=str(i), text=text) for i, text in enumerate(hints)]
+        arm = base_arm._replace(retrieve=lambda task, first: refs, limits=limits, step_limit=100)
+        engine = DemonstratorEngine(arm.agent, slips, seed=0)
+        tasks = [task for task, _ in panel.values()]
+        episodes = play_cohort(tasks, lambda t: AlfworldEnv(*panel[t.task_id]), engine, arm)
+        return list(zip(tasks, episodes, strict=True))
+
+    return play
+
+
+def turns(episode):
+    return [message.content for message in episode.messages if message.role == "assistant"]
+
+
+def made(task, episode):
+    goal = parse_goal(task.instruction)
+    return {habit.name for habit in habits_of(goal, things_in(episode.messages[1].content))}
+
+
+def test_hints_are_well_formed_and_no_wording_stands_twice():
+    placebos = yaml.safe_load((ROOT / "prompts/placebos.yaml").read_text())
+    elsewhere = {text for forms in TEXTS.values() for text in forms.values()}
+    elsewhere |= set(placebos["constant"])
+    for texts in placebos["wrong_type"]["alfworld"].values():
+        elsewhere |= set(texts)
+    known = [text for habit in HABITS for text in (*habit.hints, *habit.held_out)]
+    known += [*GENERAL, *IRRELEVANT]
+    assert len({normalise(text) for text in known}) == len(known)
+    assert not {normalise(text) for text in known} & {normalise(text) for text in elsewhere}
+    assert [text for text in known if form_error(text)] == []
+    assert all(len(habit.hints) >= 6 and len(habit.held_out) >= 2 for habit in HABITS)
+
+
+def test_without_hints_it_has_its_habits_and_with_them_it_wins(demonstrate):
+    plain, hinted = demonstrate([]), demonstrate(EVERYTHING)
+    assert [episode.success for _, episode in hinted] == [1] * len(hinted)
+    fatal = {habit.name for habit in HABITS} - {"container"}
+    for task, episode in plain:
+        if made(task, episode) & fatal:
+            assert not episode.success, task
+            assert turns(episode)[-1] == GIVE_UP or episode.stop_reason == "repeated_action"
+    shown = {name for task, episode in plain for name in made(task, episode)}
+    assert len(shown & fatal) >= 3  # the fixture's games show most of the habits
+
+
+@pytest.mark.parametrize("habit", HABITS, ids=lambda habit: habit.name)
+def test_every_wording_that_is_shown_prevents_its_habit_alone(habit):
+    for hint in habit.hints:
+        assert prevented_by(f"Instructions.\n- {hint}\n- Something else.") == {habit.name}
+    for other in (*habit.held_out, *GENERAL, *IRRELEVANT):
+        assert prevented_by(other) == set()
+
+
+def test_useless_hints_change_nothing(demonstrate):
+    plain = demonstrate([])
+    for hints in (IRRELEVANT[:4], GENERAL[:4]):
+        for (_, episode), (_, other) in zip(plain, demonstrate(hints), strict=True):
+            assert turns(episode) == turns(other)
+
+
+def test_drawn_hints_concern_the_task_or_do_not(games):
+    for seed in range(50):
+        for task, _ in games:
+            goal = parse_goal(task.instruction)
+            concerned = {habit.name for habit in HABITS if habit.concerns(goal)}
+            helpful = draw_helpful(goal, random.Random(seed))
+            useless = draw_useless(goal, random.Random(seed))
+            assert len(helpful) <= MAX_HINTS and 1 <= len(useless) <= MAX_HINTS
+            assert prevented_by("\n".join(helpful)) <= concerned
+            assert not prevented_by("\n".join(useless)) & concerned
+
+
+def test_slips_are_not_its_own_turns_and_it_recovers(demonstrate):
+    episodes = [episode for _, episode in demonstrate(EVERYTHING, slips=0.3)]
+    slips = [m for e in episodes for m in e.messages if m.role == "assistant" and not m.own]
+    assert len(slips) > len(episodes)
+    assert sum(e.success for e in episodes) >= 0.9 * len(episodes)
+    again = [episode for _, episode in demonstrate(EVERYTHING, slips=0.3)]
+    assert episodes == again
