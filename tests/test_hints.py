@@ -12,6 +12,7 @@ from hintdistill.hints.retrieve import Bm25Retriever, PlaceboHints
 from hintdistill.llm.scripted import ScriptedEngine
 from hintdistill.records import Episode, Hint, Message, Model, Task, short_hash
 from hintdistill.tasks.alfworld import TASK_TYPES, AlfworldEnv
+from hintdistill.tasks.environment import InProcess
 
 
 def play_script(games, base_arm, task_type, edit):
@@ -19,7 +20,8 @@ def play_script(games, base_arm, task_type, edit):
     task, game = next((t, g) for t, g in games if t.type == task_type and t.split == "train")
     turns = [*edit(list(game.content["walkthrough"])), *["look", "inventory"] * 20]
     engine = ScriptedEngine(lambda messages: turns[sum(m.own for m in messages)])
-    return play_cohort([task], lambda t: AlfworldEnv(t, game), engine, base_arm)[0]
+    envs = InProcess(lambda t: AlfworldEnv(t, game))
+    return play_cohort([task], envs, engine, base_arm)[0]
 
 
 def causes(episode):

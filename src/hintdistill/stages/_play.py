@@ -1,5 +1,6 @@
 """What all stages that play share: limits read from params.yaml, and how a split is played."""
 
+import os
 from pathlib import Path
 
 from pydantic import PositiveInt
@@ -13,6 +14,7 @@ from hintdistill.scratch import Scratch
 from hintdistill.settings import Settings
 from hintdistill.stages._cell import Cell
 from hintdistill.tasks.alfworld import AlfworldEnv
+from hintdistill.tasks.env_pool import EnvPool
 
 
 class PlayParams(Limits):
@@ -50,13 +52,15 @@ def play_split(
     if not tasks:
         raise UserError(f"{cell.panel}: expected tasks of split {split!r}, found none")
     agent = make_agent(cell.agent, cell.env)
-    episodes = play(
-        tasks,
-        lambda task: AlfworldEnv(*panel[task.task_id]),
-        engine,
-        Arm(arm, agent, retrieve, play_params, step_limit, play_params.seed),
-        cohort=play_params.cohort,
-        folder=scratch.folder,
-    )
+    workers = min(os.cpu_count() or 1, play_params.cohort, len(tasks))
+    with EnvPool(panel, AlfworldEnv, workers) as envs:
+        episodes = play(
+            tasks,
+            envs,
+            engine,
+            Arm(arm, agent, retrieve, play_params, step_limit, play_params.seed),
+            cohort=play_params.cohort,
+            folder=scratch.folder,
+        )
     write_jsonl(out, sorted(episodes, key=lambda episode: episode.episode_id))
     scratch.drop()
