@@ -22,16 +22,16 @@ def _serve(connection: Connection, make_env: MakeEnv) -> None:
     """A worker's life: calls of `InProcess` in, their answers or a UserError out."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to end
     share = InProcess(lambda game: make_env(*game))
-    while True:
-        try:
+    try:
+        while True:
             method, slots = connection.recv()
-        except EOFError:
-            return
-        try:
-            answer = getattr(share, method)(slots)
-        except UserError as error:
-            answer = error
-        connection.send(answer)
+            try:
+                answer = getattr(share, method)(slots)
+            except UserError as error:
+                answer = error
+            connection.send(answer)
+    except (EOFError, ConnectionError):
+        return  # the parent has ended, or has heard enough
 
 
 class EnvPool:
