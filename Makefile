@@ -29,7 +29,9 @@ ifdef PROFILE
 	cp profiles/$(PROFILE).yaml params.yaml
 	@echo "params.yaml is now profiles/$(PROFILE).yaml"
 endif
+	@hintdistill estimate
 	dvc repro
+	@hintdistill times
 	@cat metrics/report.md
 	@echo "This report: metrics/report.md. Episodes: metrics/episodes.csv. Plots: dvc plots show"
 

@@ -7,12 +7,16 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import settings
 
 from hintdistill.agents.react import ReactAgent
 from hintdistill.agents.rollout import Arm, Limits, no_hints
 from hintdistill.records import Game, Task
+from hintdistill.tasks.alfworld import AlfworldEnv
 from hintdistill.tasks.alfworld_panel import AlfworldPanelParams, build_alfworld_panel
+from hintdistill.tasks.environment import InProcess
+from hintdistill.tasks.panel import Panel
 
 ROOT = Path(__file__).parent.parent
 settings.register_profile("any-machine", deadline=None)  # a slow machine is no failure
@@ -72,12 +76,29 @@ def finished(tmp_path_factory) -> Checkout:
 
 
 @pytest.fixture(scope="session")
+def base_model(tmp_path_factory) -> Path:
+    """The folder of the real base model, without the rest of the pipeline."""
+    from hintdistill.llm.base_model import load_base
+    from hintdistill.training.export import save_model
+
+    folder = tmp_path_factory.mktemp("base")
+    source = yaml.safe_load((ROOT / "params.yaml").read_text())["base"]["source"]
+    save_model(*load_base(source), folder, "# base\n")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def games() -> list[tuple[Task, Game]]:
     """One generated game of each type for warm start, train, dev and eval."""
     params = AlfworldPanelParams(
         source="generated", seed=7, panel_sha256=None, warmstart=6, train=6, dev=1, eval=6
     )
     return list(build_alfworld_panel(params, workers=2))
+
+
+def envs_of(panel: Panel) -> InProcess[Task]:
+    """Environments of a panel's games in this process."""
+    return InProcess(lambda task: AlfworldEnv(*panel[task.task_id]))
 
 
 @pytest.fixture

@@ -74,6 +74,15 @@ def test_params_yaml_is_a_profile():
     assert (ROOT / "params.yaml").read_text() in profiles
 
 
+def test_every_profile_is_complete():
+    def keys(path):
+        content = yaml.safe_load(path.read_text())
+        return {name: sorted(block) for name, block in content.items() if isinstance(block, dict)}
+
+    for path in (ROOT / "profiles").iterdir():
+        assert keys(path) == keys(ROOT / "params.yaml"), path.name
+
+
 def test_stages_that_render_prompts_depend_on_them(stages):
     for name, cells in stages.items():
         renders = PACKAGE / "agents/prompts.py" in import_closure(PACKAGE / f"stages/{name}.py")
@@ -89,6 +98,7 @@ def test_report_depends_on_every_arm(stages):
     for env in params["envs"]:
         for agent in params["agents"]:
             played = {f"data/{env}/{agent}/eval/{arm}.jsonl" for arm in ARMS}
+            played |= {f"data/{env}/{agent}/{name}.jsonl" for name in ("failures", "teacher")}
             audit = f"metrics/{env}/{agent}/audit.json"
             assert {*played, audit, f"data/{env}/panel.jsonl"} <= deps
 

@@ -7,6 +7,7 @@ import sys
 import time
 
 import pytest
+from conftest import envs_of
 
 from hintdistill.agents.demonstrator import DemonstratorEngine
 from hintdistill.agents.rollout import play_cohort
@@ -14,7 +15,6 @@ from hintdistill.errors import UserError
 from hintdistill.records import content_sha256, dumps
 from hintdistill.tasks.alfworld import AlfworldEnv
 from hintdistill.tasks.env_pool import EnvPool
-from hintdistill.tasks.environment import InProcess
 from hintdistill.tasks.panel import load_panel
 
 
@@ -30,7 +30,7 @@ def test_the_same_episodes_with_any_number_of_workers(panel, base_arm):
         engine = DemonstratorEngine(base_arm.agent)
         return [dumps(e) for _ in range(2) for e in play_cohort(tasks, envs, engine, base_arm)]
 
-    expected = played(InProcess(lambda task: AlfworldEnv(*panel[task.task_id])))
+    expected = played(envs_of(panel))
     for workers in (1, 3):
         with EnvPool(panel, AlfworldEnv, workers) as envs:
             assert played(envs) == expected

@@ -2,15 +2,19 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_hints import episode_of
+from test_diagnose import told
+from test_hints import episode_of, task
 
 from hintdistill.errors import UserError
+from hintdistill.evaluation.causes import cause_rows, causes_table
 from hintdistill.evaluation.metrics import arm_figures, check_same_tasks
 from hintdistill.evaluation.publish import publish, readme_tables, update_readme
+from hintdistill.evaluation.report import render_report
 from hintdistill.evaluation.stats import compare, mcnemar_exact, wilson
 
 
@@ -60,11 +64,48 @@ def test_arms_on_different_tasks_are_not_compared():
         check_same_tasks({"base": twice}, "eval")
 
 
+def test_causes_by_arm_and_type():
+    tasks = {name: task(name, "x") for name in ("1", "2", "3")}
+    tasks["3"] = tasks["3"].model_copy(update={"type": "b"})
+
+    def episode(task_id, *actions, **changes):
+        steps = [(action, "Nothing happens.") for action in actions]
+        return told("put a pen in desk.", steps, task_id=task_id, **changes)
+
+    base = [
+        episode("1", "put pen 1 in desk 1", "take pen 1 from desk 1"),
+        episode("2", "dance"),
+        episode("3", success=1),
+    ]
+    rag = [episode("1", "dance"), episode("2", success=1), episode("3", success=1)]
+    rows = [*cause_rows(base, tasks, "base"), *cause_rows(rag, tasks, "rag")]
+    assert {(r.arm, r.type, r.failures, r.episodes) for r in rows} == {
+        ("base", "a", 2, 2), ("base", "b", 0, 1), ("rag", "a", 1, 2), ("rag", "b", 0, 1)
+    }  # fmt: skip
+    counts = {(r.arm, r.type, r.cause): r.n for r in rows}
+    assert counts["base", "a", "grammar"] == 2 and counts["base", "b", "grammar"] == 0
+    assert causes_table(rows).splitlines() == [
+        "| | base | rag |",
+        "| --- | --- | --- |",
+        "| failed episodes | 2 (67 %) | 1 (33 %) |",
+        "| grammar | 2 (67 %) | 1 (33 %) |",
+        "| unmet precondition | 1 (33 %) | 0 (0 %) |",
+    ]
+
+
+def test_a_report_of_dev_says_that_it_is_no_result():
+    for split, warned in (("eval", False), ("dev", True)):
+        text = render_report({}, {}, {}, model="m", split=split, seed=3)
+        assert ("**Not a result: split `dev`" in text) == warned
+        assert f"Split: `{split}`" in text and "Model: m." in text and "seed 3" in text
+
+
 def test_publish_replaces_a_cell_and_keeps_the_others(finished, tmp_path, monkeypatch):
     work = tmp_path / "work"
     shutil.copytree(finished.folder, work, ignore=shutil.ignore_patterns("models", "data", "cache"))
     monkeypatch.chdir(work)
     folder = publish("trial")
+    assert (folder / "plots/causes.csv").read_text() == Path("metrics/plots/causes.csv").read_text()
     first = (folder / "episodes.csv").read_text()
     other = json.loads((folder / "summary.json").read_text())
     other["webshop"] = {"react": other["alfworld"]["react"]}

@@ -5,6 +5,7 @@ import json
 
 import yaml
 
+from hintdistill.evaluation.causes import CAUSE_COLUMNS
 from hintdistill.evaluation.metrics import ARMS, COMPARISONS, EPISODE_COLUMNS
 from hintdistill.records import Episode, Hint, Task, TrainingRow, read_jsonl
 
@@ -89,6 +90,24 @@ def test_report_says_what_was_kept(finished):
     assert audit["distilled"]["leaks_in_prompt"] == 0
 
 
+def test_every_failure_is_in_the_causes(finished):
+    lines = (finished.folder / "metrics/plots/causes.csv").read_text().splitlines()
+    assert lines[0] == CAUSE_COLUMNS
+    rows = list(csv.DictReader(lines))
+    played = {("eval", arm): f"eval/{arm}.jsonl" for arm in ARMS}
+    played |= {("train", "base"): "failures.jsonl", ("train", "rag"): "teacher.jsonl"}
+    assert {(row["split"], row["arm"]) for row in rows} == set(played)
+    for (split, arm), name in played.items():
+        failed = [e for e in episodes_of(finished, name) if not e.success]
+        of_arm = [row for row in rows if (row["split"], row["arm"]) == (split, arm)]
+        assert sum(int(row["n"]) for row in of_arm) >= len(failed)
+        by_type = {row["type"]: int(row["failures"]) for row in of_arm}
+        assert sum(by_type.values()) == len(failed)
+    report = (finished.folder / "metrics/report.md").read_text()
+    assert "Why episodes failed" in report and "| failed episodes |" in report
+    assert "Not a result" not in report
+
+
 def test_adapter_loads_with_plain_transformers_and_peft(finished, monkeypatch):
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
@@ -138,7 +157,8 @@ def test_plots_render(finished):
     shown = finished.run("dvc", "plots", "show", "-o", "plots-out")
     assert shown.returncode == 0, shown.stderr
     html = (finished.folder / "plots-out/index.html").read_text()
-    assert "Success rate by arm" in html and "Success rate by task type" in html
+    for title in ("Success rate by arm", "Success rate by task type", "Why episodes failed"):
+        assert title in html
 
 
 def test_smoke_is_a_complete_profile(finished):

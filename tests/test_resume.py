@@ -1,5 +1,6 @@
 """Stops: a stage killed with SIGKILL continues and ends in the same bytes; so does training."""
 
+import json
 import shutil
 import signal
 import time
@@ -61,6 +62,9 @@ def test_a_killed_stage_continues_and_ends_in_the_same_bytes(short_run):
     out.unlink()
     assert short_run.run(*COMMAND).returncode == 0
     assert out.read_bytes() == resumed
+    # What the resumed stage took is not all of its time, and is noted as such.
+    noted = (scratch / "times.jsonl").read_text().splitlines()
+    assert [json.loads(line)["resumed"] for line in noted] == [True, False]
 
 
 def test_scratch_of_other_settings_code_or_inputs_is_not_continued(tmp_path, monkeypatch):

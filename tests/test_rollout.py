@@ -1,6 +1,7 @@
 """The episode loop on real generated games, with scripted turns."""
 
 import pytest
+from conftest import envs_of
 
 from hintdistill.agents.demonstrator import DemonstratorEngine
 from hintdistill.agents.react import ReactAgent
@@ -14,10 +15,6 @@ from hintdistill.tasks.environment import InProcess
 @pytest.fixture
 def panel(games):
     return {task.task_id: (task, game) for task, game in games if task.split == "train"}
-
-
-def envs_of(panel):
-    return InProcess(lambda task: AlfworldEnv(*panel[task.task_id]))
 
 
 def tasks_of(panel):

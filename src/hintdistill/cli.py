@@ -1,6 +1,8 @@
-"""The console script: one command a stage, each loaded only when it is called, and `publish`."""
+"""The console script: one command a stage, loaded only when it is called, and a few for people."""
 
+import copy
 import importlib
+import json
 import logging
 import os
 import pkgutil
@@ -12,6 +14,7 @@ import click
 
 from hintdistill import stages
 from hintdistill.errors import UserError
+from hintdistill.timing import timed, times_text
 
 
 class StageGroup(click.Group):
@@ -26,7 +29,9 @@ class StageGroup(click.Group):
         if name in self.commands or name not in self.list_commands(ctx):
             return self.commands.get(name)
         module = importlib.import_module(f"{stages.__name__}.{name.replace('-', '_')}")
-        return module.command
+        command = copy.copy(module.command)
+        command.callback = timed(name.replace("-", "_"), command.callback)
+        return command
 
 
 @click.group(cls=StageGroup)
@@ -44,6 +49,30 @@ def publish(name: str) -> None:
     folder = publishing.publish(name)
     publishing.update_readme(name, Path("README.md"))
     click.echo(f"published to {folder}")
+
+
+@cli.command()
+def estimate() -> None:
+    """Say how long the next `dvc repro` will take; no stage."""
+    from hintdistill.estimate import estimate_text
+
+    click.echo(estimate_text())
+
+
+@cli.command()
+def times() -> None:
+    """Show how long each stage took when it last ran here; no stage."""
+    click.echo(times_text())
+
+
+@cli.command("compare-engines")
+@click.option("--env", required=True, help="Environment, as in `alfworld`.")
+@click.option("--agent", required=True, help="Prompting protocol, as in `react`.")
+def compare_engines(env: str, agent: str) -> None:
+    """Speed and agreement of both engines, to metrics/engines.json; no stage."""
+    from hintdistill.stages import _engines
+
+    click.echo(json.dumps(_engines.compare_engines(env, agent), indent=2))
 
 
 def main() -> None:

@@ -96,7 +96,7 @@ def publish(name: str) -> Path:
         write_text(cell / "revision.txt", revision + "\n")
         for path in (METRICS / "report.md", Path("params.yaml")):
             write_text(cell / path.name, path.read_text(encoding="utf-8"))
-    for table in ("episodes.csv", "plots/arms.csv", "plots/types.csv"):
+    for table in ("episodes.csv", "plots/arms.csv", "plots/types.csv", "plots/causes.csv"):
         write_text(folder / table, _merge_csv(folder / table, METRICS / table, replaced))
     write_json(known, merged)
     return folder

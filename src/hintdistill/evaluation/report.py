@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from hintdistill.evaluation.causes import CauseRow, causes_table
 from hintdistill.evaluation.metrics import ARMS, COMPARISONS
+from hintdistill.records import HINT_SOURCE_SPLIT
 
 ARM_WORDS = {
     "base": "no hints",
@@ -57,9 +59,23 @@ def _audit_lines(audit: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _causes_lines(rows: list[CauseRow], split: str) -> list[str]:
+    """Tables of the causes: all arms on the played split, base and teacher on train."""
+    return [
+        "### Why episodes failed",
+        "Failed episodes that have a cause, and their share of the arm's episodes. The rules of "
+        "`hints/diagnose.py` read each failed episode; an episode may have several causes. By task "
+        "type: `metrics/plots/causes.csv`.",
+        causes_table([row for row in rows if row.split == split]),
+        "On the training tasks, before hints (`base`) and after (`rag`: the teacher):",
+        causes_table([row for row in rows if row.split == HINT_SOURCE_SPLIT]),
+    ]
+
+
 def render_report(
     cells: dict[str, dict[str, Any]],
     audits: dict[str, dict[str, Any]],
+    causes: dict[str, list[CauseRow]],
     *,
     model: str,
     split: str,
@@ -70,19 +86,26 @@ def render_report(
     Args:
         cells: cell_summary's result, by "environment, agent".
         audits: audit.json's content, by the same keys.
-        model: what the base model is called.
+        causes: cause_rows of all arms on `split`, and of base and rag on train, by the same keys.
+        model: what the base model is called, and how it was prepared.
         split: the split that was played.
         seed: of the rollouts.
     """
-    parts = [
-        "# Report",
-        f"Model: {model}, after a warm start on scripted demonstrations. Split: `{split}`, one "
-        f"episode a task, greedy decoding, seed {seed}. Intervals are 95 %: Wilson for rates, "
-        "bootstrap over tasks for differences; p is McNemar's, exact and two-sided.",
-    ]
+    parts = ["# Report"]
+    if split != "eval":
+        parts.append(
+            f"> **Not a result: split `{split}`, which is for choosing settings.** For figures to "
+            "report, set `eval.split: eval` and run `dvc repro`."
+        )
+    parts.append(
+        f"Model: {model}. Split: `{split}`, one episode a task, greedy decoding, seed {seed}. "
+        "Intervals are 95 %: Wilson for rates, bootstrap over tasks for differences; p is "
+        "McNemar's, exact and two-sided."
+    )
     for name, cell in cells.items():
         audit = audits[name]
         parts += [f"## {name}", arms_table(cell), comparisons_table(cell)]
+        parts += _causes_lines(causes[name], split)
         parts += [
             "### Training rows",
             f"Episodes kept: `strip.keep: {audit['keep']}`"

@@ -1,22 +1,32 @@
 """Hints by rule: reads a failed episode's own observations and says what would have helped.
 
 No language model and no hidden state: only the instruction, the actions and the observations.
-Each rule is a cause of failure with one hint; the hint names no object, place or number.
+Each rule is a cause of failure; it answers with the hint that would have prevented it, or None.
+A slip that the agent itself made good is no cause, nor is a part of the task that it had no
+steps left for.
 """
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from hintdistill.records import Episode, Step
-from hintdistill.tasks.alfworld import NOTHING_HAPPENS, instruction_of
-from hintdistill.tasks.alfworld_goal import STATIONS, Goal, is_closed, parse_goal
+from hintdistill.hints import texts
+from hintdistill.hints.trace import Moment, Trace
+from hintdistill.records import Episode
+from hintdistill.tasks.alfworld import NOTHING_HAPPENS
+from hintdistill.tasks.alfworld_goal import STATIONS, class_of
 
 WRITER = "diagnose"
-TRANSFORM_HINTS = {
-    "clean": "Clean {object} with the sinkbasin before you move it to {container}.",
-    "heat": "Heat {object} with the microwave before you move it to {container}.",
-    "cool": "Cool {object} with the fridge before you move it to {container}.",
-}
+# So many steps or turns lost in the same way are a cause, even where the agent found out at last.
+MANY = 3
+# To go somewhere and do something takes two steps; with fewer left, nothing was missed.
+STEPS_TO_ACT = 2
+# Other games' and older versions' words for commands that alfworld has.
+_MEANT = {
+    "put": "move", "place": "move", "insert": "move", "drop": "move", "pick": "take",
+    "get": "take", "grab": "take", "walk": "go", "goto": "go", "enter": "go", "turn": "use",
+    "switch": "use", "toggle": "use", "wash": "clean", "rinse": "clean", "chill": "cool",
+}  # fmt: skip
 
 
 class Diagnosis(NamedTuple):
@@ -26,76 +36,146 @@ class Diagnosis(NamedTuple):
     text: str
 
 
-def _unmet_precondition(goal: Goal, steps: list[Step]) -> str | None:
-    """A take, move or device command that was not possible where the agent stood."""
-    for step in steps:
-        verb = step.action.split(" ", 1)[0]
-        if step.observation != NOTHING_HAPPENS:
-            continue
-        if verb == "take":
-            return "Go to {location} and look for {object} there before you take it."
-        if verb in ("move", "put"):
-            return "Hold {object} and stand at {container} before you move it there."
-        if verb in ("clean", "heat", "cool", "use"):
-            return "Go to {container} with {object} in hand before you use it there."
+def _meant(moment: Moment) -> str:
+    return _MEANT.get(moment.verb, moment.verb)
+
+
+def _unmended(trace: Trace, slips: Sequence[int]) -> Moment | None:
+    """The first of the slips that counts: not made good later, or made `MANY` times."""
+    verbs = Counter(_meant(trace.moments[i]) for i in slips)
+    for i in slips:
+        verb = _meant(trace.moments[i])
+        later = trace.moments[i + 1 :]
+        if verbs[verb] >= MANY or all(m.failed for m in later if _meant(m) == verb):
+            return trace.moments[i]
     return None
 
 
-def _skipped_container(goal: Goal, steps: list[Step]) -> str | None:
-    """A closed container that was visited and never opened, while the object was not found."""
-    if _taken(goal, steps):
+def _grammar(trace: Trace) -> str | None:
+    """A command in a form that the games don't know."""
+    slips = [i for i, m in enumerate(trace.moments) if m.failed and m.command is None]
+    moment = _unmended(trace, slips)
+    return moment and texts.GRAMMAR.get(_meant(moment), texts.GRAMMAR["other"])
+
+
+def _missed_transformation(trace: Trace) -> str | None:
+    """The object was taken and not cleaned, heated or cooled, or was placed before it was."""
+    if trace.goal.type not in STATIONS or not trace.takes:
         return None
-    closed = {
-        step.action.removeprefix("go to ")
-        for step in steps
-        if step.action.startswith("go to ") and is_closed(step.observation)
-    }
-    opened = {
-        step.action.removeprefix("open ")
-        for step in steps
-        if step.observation.startswith("You open ")
-    }
-    text = "Open every closed {container} you come to; {object} may be inside."
-    return text if closed - opened else None
+    verb, _ = STATIONS[trace.goal.type]
+    placed_bare = any(trace.changed.get(name, i) >= i for i, name, _ in trace.drops)
+    never = not trace.changed and trace.steps_after(trace.takes[0]) >= STEPS_TO_ACT
+    return texts.TRANSFORMATION[verb] if placed_bare or never else None
 
 
-def _missed_transformation(goal: Goal, steps: list[Step]) -> str | None:
-    """The object was taken and never cleaned, heated or cooled, as the task asks."""
-    if goal.type not in STATIONS:
+def _second_object(trace: Trace) -> str | None:
+    """Two were asked for; one was placed, and the second was not, or somewhere else."""
+    if not trace.two or not trace.drops:
         return None
-    verb, _ = STATIONS[goal.type]
-    done = any(step.observation.startswith(f"You {verb} the {goal.object} ") for step in steps)
-    return TRANSFORM_HINTS[verb] if _taken(goal, steps) and not done else None
+    if len({name for _, name, _ in trace.drops}) > 1:
+        return texts.SECOND_OBJECT["apart"]
+    enough_left = trace.steps_after(trace.drops[0][0]) >= STEPS_TO_ACT
+    return texts.SECOND_OBJECT["missing"] if enough_left else None
 
 
-def _second_object(goal: Goal, steps: list[Step]) -> str | None:
-    """Two were asked for; one was placed and the second was not."""
-    if goal.type != "pick_two_obj_and_place":
+def _lamp(trace: Trace) -> str | None:
+    """The object was not looked at: no lamp found or used while it was in hand."""
+    if trace.goal.type != "look_at_obj_in_light":
         return None
-    placed = [step for step in steps if step.observation.startswith(f"You move the {goal.object} ")]
-    text = "After the first {object} is in place, find the second {object} and bring it too."
-    return text if placed else None
+    lamp, wanted = trace.goal.target, trace.goal.object
+    if not trace.takes:
+        used = any(m.observation.startswith(f"You turn on the {lamp} ") for m in trace.moments)
+        return texts.LAMP["first"] if used else None
+    if trace.steps_after(trace.takes[0]) < STEPS_TO_ACT:
+        return None
+    holding = [m for m in trace.moments if class_of(m.held) == wanted]
+    if any(
+        m.verb in ("examine", "look") and {lamp, wanted} & set(m.action.split()) for m in holding
+    ):
+        return texts.LAMP["examine"]
+    return texts.LAMP["use" if any(class_of(name) == lamp for name in trace.seen) else "find"]
 
 
-def _taken(goal: Goal, steps: list[Step]) -> bool:
-    return any(step.observation.startswith(f"You pick up the {goal.object} ") for step in steps)
+def _precondition_of(moment: Moment) -> str:
+    """Which condition of a known command did not hold: a key of texts.PRECONDITION."""
+    verb, thing, place = moment.command
+    there = place == moment.here
+    if verb == "take" and there:
+        return "take, shut" if moment.shut else "take, hands full" if moment.held else "take"
+    if verb == "move" and there and moment.held == thing:
+        return "move, shut" if moment.shut else "move, no room for it"
+    return verb
 
 
-RULES = {
-    "unmet_precondition": _unmet_precondition,
-    "skipped_container": _skipped_container,
+def _unmet_precondition(trace: Trace) -> str | None:
+    """A command that was not possible where the agent stood or with what it held."""
+    slips = [
+        i
+        for i, m in enumerate(trace.moments)
+        if m.failed
+        and m.command
+        and m.verb in texts.PRECONDITION
+        # To go or open again what is reached or open already changes nothing.
+        and not (m.verb in ("go", "open") and m.command.place == m.here)
+    ]
+    moment = _unmended(trace, slips)
+    return moment and texts.PRECONDITION[_precondition_of(moment)]
+
+
+def _skipped_container(trace: Trace) -> str | None:
+    """A closed container was visited and never opened, while the object was not found."""
+    return texts.SKIPPED_CONTAINER if not trace.found and trace.shut - trace.opened else None
+
+
+def _repeated_search(trace: Trace) -> str | None:
+    """The same places again and again, others never; the object was not found."""
+    visits = trace.visits()
+    unvisited = set(trace.places) - set(visits)
+    again = len(visits) - len(set(visits))
+    return texts.REPEATED_SEARCH if not trace.found and unvisited and again >= MANY else None
+
+
+RULES: dict[str, Callable[[Trace], str | None]] = {
+    "grammar": _grammar,
     "missed_transformation": _missed_transformation,
     "second_object": _second_object,
+    "lamp": _lamp,
+    "unmet_precondition": _unmet_precondition,
+    "skipped_container": _skipped_container,
+    "repeated_search": _repeated_search,
 }
 
 
+def _malformed(episode: Episode) -> str | None:
+    """Turns that were no turn of the protocol, or more text than the model's context holds."""
+    if episode.stop_reason == "context_full":
+        return texts.MALFORMED["context"]
+    impossible = sum(step.observation == NOTHING_HAPPENS for step in episode.steps)
+    malformed = episode.n_invalid - impossible
+    return texts.MALFORMED["turn"] if malformed >= min(MANY, max(episode.n_turns, 1)) else None
+
+
+def _budget(trace: Trace) -> str:
+    """How far the agent had come when its steps or turns ran out."""
+    if not trace.takes:
+        found = any(class_of(name) == trace.goal.object for name in trace.seen)
+        return texts.BUDGET["not taken" if found else "not found"]
+    late = trace.steps_after(trace.takes[0]) < STEPS_TO_ACT
+    return texts.BUDGET["late" if late else "not placed"]
+
+
 def diagnose(episode: Episode) -> Iterator[Diagnosis]:
-    """The causes of one failed ALFWorld episode, with their hints; none for a success."""
+    """The causes of one failed ALFWorld episode, with their hints; none for a success.
+
+    Every failure has a cause, the most specific first: what the rules find, turns that were
+    malformed, and where neither is, one command over and over, or too few steps.
+    """
     if episode.success:
         return
-    goal = parse_goal(instruction_of(episode.messages[1].content))
-    if goal is None:
-        return
-    for cause, rule in RULES.items():
-        if text := rule(goal, episode.steps):
-            yield Diagnosis(cause, text)
+    trace = Trace(episode)
+    found = [Diagnosis(cause, text) for cause, rule in RULES.items() if (text := rule(trace))]
+    if text := _malformed(episode):
+        found.append(Diagnosis("malformed", text))
+    if not found and episode.stop_reason == "repeated_action":
+        found.append(Diagnosis("repeated_action", texts.REPEATED_ACTION))
+    yield from found or [Diagnosis("budget", _budget(trace))]

@@ -7,6 +7,7 @@ prompt of the same episode. The agent's own turns are always encoded from their 
 generated), which makes training rows and evaluation prompts equal.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -14,6 +15,14 @@ from hintdistill.records import Message
 
 # Contents while the template is rendered; private-use characters, found in no template.
 _PLACEHOLDER = "\ue000{}\ue001"
+
+
+def common_prefix(a: Sequence[int], b: Sequence[int]) -> int:
+    """How many leading items two sequences share."""
+    for i, (x, y) in enumerate(zip(a, b, strict=False)):
+        if x != y:
+            return i
+    return min(len(a), len(b))
 
 
 class Rendered(NamedTuple):
@@ -33,6 +42,8 @@ class ChatRenderer:
         self._control = frozenset(tokenizer.added_tokens_decoder)
         self._template_ids = lru_cache(maxsize=1024)(self._encode_template)
         self._content_ids = lru_cache(maxsize=65536)(self._encode_content)
+        # A prompt is asked for twice a turn: does it fit, and then to be fed.
+        self._prompt = lru_cache(maxsize=256)(self._render_prompt)
 
     def _encode_template(self, text: str) -> tuple[int, ...]:
         return tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
@@ -46,7 +57,7 @@ class ChatRenderer:
         pieces = (self.tokenizer(c, add_special_tokens=False)["input_ids"] for c in text)
         return tuple(token for piece in pieces for token in piece)
 
-    def render(self, messages: list[Message], *, add_generation_prompt: bool) -> Rendered:
+    def render(self, messages: Sequence[Message], *, add_generation_prompt: bool) -> Rendered:
         """Token ids of the messages; a first system message is required.
 
         The end-of-turn token after an own turn is the agent's own as well: it must learn to stop.
@@ -72,3 +83,15 @@ class ChatRenderer:
                 own += [int(message.own)] * len(content)
                 after_own = message.own
         return Rendered(ids, own)
+
+    def _render_prompt(self, messages: tuple[Message, ...]) -> tuple[int, ...]:
+        return tuple(self.render(messages, add_generation_prompt=True).ids)
+
+    def prompt(self, messages: Sequence[Message]) -> tuple[int, ...]:
+        """Token ids that ask for the agent's next turn."""
+        return self._prompt(tuple(messages))
+
+    def decode_turn(self, ids: Sequence[int]) -> tuple[str, bool]:
+        """The text of a generated turn, and whether its end-of-turn token came."""
+        complete = ids[-1] == self.end_of_turn
+        return self.tokenizer.decode(ids[:-1] if complete else ids).strip(), complete

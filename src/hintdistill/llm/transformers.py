@@ -5,43 +5,17 @@ every slot; where a slot has fewer tokens, or its cached tokens turn out not to 
 prompt, the positions are masked out, and rotary positions count only what is not masked.
 """
 
-import hashlib
 from pathlib import Path
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
-from hintdistill.errors import UserError
-from hintdistill.llm.chat import ChatRenderer
+from hintdistill.llm.chat import ChatRenderer, common_prefix
 from hintdistill.llm.engine import Request, Turn
-from hintdistill.records import Message, Model, file_sha256
+from hintdistill.llm.weights import adapter_identity, model_identity
+from hintdistill.records import Message
 
-ADAPTER_WEIGHTS = "adapter_model.safetensors"
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-
-
-def model_identity(folder: Path) -> Model:
-    """The folder's name, and the hash over its weight files.
-
-    Raises:
-        UserError: the folder holds no safetensors weights.
-    """
-    weights = sorted(folder.glob("*.safetensors"))
-    if not weights:
-        raise UserError(
-            f"{folder}: expected a model folder with *.safetensors weights, found none. "
-            "Make it with `dvc repro`, or fetch it with `dvc pull`."
-        )
-    digest = hashlib.sha256("".join(file_sha256(path) for path in weights).encode())
-    return Model(name=folder.name, sha256=digest.hexdigest())
-
-
-def common_prefix(a: list[int], b: list[int]) -> int:
-    """How many leading items two sequences share."""
-    for i, (x, y) in enumerate(zip(a, b, strict=False)):
-        if x != y:
-            return i
-    return min(len(a), len(b))
 
 
 class _Slots:
@@ -110,15 +84,12 @@ class TransformersEngine:
     ) -> None:
         torch.set_num_threads(threads)
         self.model = model_identity(folder)
-        self.adapter = None
+        self.adapter = adapter_identity(adapter)
         tokenizer = AutoTokenizer.from_pretrained(folder)
         network = AutoModelForCausalLM.from_pretrained(folder, dtype=DTYPES[dtype])
         if adapter is not None:
             from peft import PeftModel
 
-            if not (adapter / ADAPTER_WEIGHTS).is_file():
-                raise UserError(f"{adapter}: expected a PEFT adapter with {ADAPTER_WEIGHTS}")
-            self.adapter = file_sha256(adapter / ADAPTER_WEIGHTS)
             # Not merged: in bfloat16 most of an adapter's small changes would be rounded away.
             network = PeftModel.from_pretrained(network, adapter).get_base_model()
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -132,14 +103,11 @@ class TransformersEngine:
         self._batch = None
 
     def is_full(self, messages: list[Message]) -> bool:
-        length = len(self.renderer.render(messages, add_generation_prompt=True).ids)
-        return length + self._max_new_tokens > self._context
+        return len(self.renderer.prompt(messages)) + self._max_new_tokens > self._context
 
     @torch.inference_mode()
     def generate(self, requests: list[Request]) -> list[Turn]:
-        prompts = [
-            self.renderer.render(r.messages, add_generation_prompt=True).ids for r in requests
-        ]
+        prompts = [self.renderer.prompt(request.messages) for request in requests]
         slots = [request.slot for request in requests]
         if self._batch is None:
             self._batch = _Slots(slots, self.device)
@@ -150,13 +118,12 @@ class TransformersEngine:
             # The last prompt token is always fed anew: its logits give the first new token.
             known = min(common_prefix(batch.ids[row], prompt), len(prompt) - 1)
             batch.cut(row, known)
-            blocks.append(prompt[known:])
+            blocks.append(list(prompt[known:]))
         outputs = self._decode(batch, blocks)
         turns = []
         for prompt, block, ids in zip(prompts, blocks, outputs, strict=True):
-            complete = ids[-1] == self.renderer.end_of_turn
-            text = self.renderer.tokenizer.decode(ids[:-1] if complete else ids)
-            turns.append(Turn(text.strip(), complete, len(prompt), len(block), len(ids)))
+            text, complete = self.renderer.decode_turn(ids)
+            turns.append(Turn(text, complete, len(prompt), len(block), len(ids)))
         return turns
 
     def _decode(self, batch: _Slots, blocks: list[list[int]]) -> list[list[int]]:

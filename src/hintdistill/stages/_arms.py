@@ -8,9 +8,9 @@ from pydantic import PositiveInt
 
 from hintdistill.agents.prompts import PROMPTS
 from hintdistill.agents.rollout import Retrieve, no_hints
+from hintdistill.llm.engine import Engine
 from hintdistill.params import StageParams, per_env
 from hintdistill.scratch import Scratch
-from hintdistill.settings import Settings
 from hintdistill.stages._cell import Cell, ModelParams
 from hintdistill.stages._play import EnvParams, PlayParams, play_split
 
@@ -18,15 +18,10 @@ from hintdistill.stages._play import EnvParams, PlayParams, play_split
 class RolloutParams(PlayParams):
     """The whole shared block `rollout`: how a language model plays."""
 
-    dtype: Literal["float32", "bfloat16"]
+    engine: Literal["openvino", "transformers"]
+    dtype: Literal["float32", "bfloat16"]  # of engine transformers
     threads: PositiveInt
     max_new_tokens: PositiveInt  # of one turn
-
-
-class EvalParams(Settings):
-    """Shared block `eval`: `dev` while settings are chosen, `eval` for what is reported."""
-
-    split: Literal["eval", "dev"]
 
 
 class RolloutStageParams(StageParams):
@@ -35,6 +30,22 @@ class RolloutStageParams(StageParams):
     model: ModelParams
     rollout: RolloutParams
     task: EnvParams = per_env()
+
+
+def make_engine(rollout: RolloutParams, model: Path, adapter: Path | None) -> Engine:
+    """The engine that `rollout.engine` names, with a model folder and an adapter loaded.
+
+    Raises:
+        UserError: a file or package is missing, or the engine can't run that kind of model.
+    """
+    limits = {"threads": rollout.threads, "max_new_tokens": rollout.max_new_tokens}
+    if rollout.engine == "openvino":
+        from hintdistill.llm.openvino import OpenvinoEngine
+
+        return OpenvinoEngine(model, adapter, **limits)
+    from hintdistill.llm.transformers import TransformersEngine
+
+    return TransformersEngine(model, adapter, dtype=rollout.dtype, **limits)
 
 
 def play_arm(
@@ -56,8 +67,6 @@ def play_arm(
         adapter: the student's LoRA adapter, or None for the base model.
         hints: the files that `retrieve` reads.
     """
-    from hintdistill.llm.transformers import TransformersEngine
-
     model = params.model.folder(cell)
     inputs = [cell.panel, cell.games, model, PROMPTS, *hints]
     inputs += [adapter] if adapter else []
@@ -69,13 +78,7 @@ def play_arm(
         out=out,
         play_params=rollout,
         step_limit=params.task.step_limit,
-        engine=TransformersEngine(
-            model,
-            adapter,
-            threads=rollout.threads,
-            dtype=rollout.dtype,
-            max_new_tokens=rollout.max_new_tokens,
-        ),
+        engine=make_engine(rollout, model, adapter),
         scratch=Scratch(stage, f"{cell.name}-{arm}", params.model_dump_json(), inputs),
         retrieve=retrieve,
     )

@@ -54,6 +54,12 @@ class ModelParams(Settings):
         return Path(os.path.normpath(f"{cell.warm}{self.path_suffix}"))
 
 
+class EvalParams(Settings):
+    """Shared block `eval`: `dev` while settings are chosen, `eval` for what is reported."""
+
+    split: Literal["eval", "dev"]
+
+
 def cell_command(function):
     """A stage's click command, called for one environment and agent."""
     function = click.option("--agent", required=True, help="Prompting protocol, as in `react`.")(

@@ -15,6 +15,7 @@ from hintdistill.settings import Settings
 from hintdistill.stages._cell import Cell
 from hintdistill.tasks.alfworld import AlfworldEnv
 from hintdistill.tasks.env_pool import EnvPool
+from hintdistill.tasks.panel import Panel
 
 
 class PlayParams(Limits):
@@ -28,6 +29,11 @@ class EnvParams(Settings):
     """What playing reads of its environment's own block."""
 
     step_limit: PositiveInt
+
+
+def open_envs(panel: Panel, episodes: int) -> EnvPool:
+    """Worker processes that play so many episodes at once: one a core, as far as needed."""
+    return EnvPool(panel, AlfworldEnv, min(os.cpu_count() or 1, episodes))
 
 
 def play_split(
@@ -52,8 +58,7 @@ def play_split(
     if not tasks:
         raise UserError(f"{cell.panel}: expected tasks of split {split!r}, found none")
     agent = make_agent(cell.agent, cell.env)
-    workers = min(os.cpu_count() or 1, play_params.cohort, len(tasks))
-    with EnvPool(panel, AlfworldEnv, workers) as envs:
+    with open_envs(panel, min(play_params.cohort, len(tasks))) as envs:
         episodes = play(
             tasks,
             envs,

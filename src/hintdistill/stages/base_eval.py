@@ -1,7 +1,7 @@
 """Stage base_eval: the base agent on the evaluation split."""
 
-from hintdistill.stages._arms import EvalParams, RolloutStageParams, play_arm
-from hintdistill.stages._cell import Cell, cell_command
+from hintdistill.stages._arms import RolloutStageParams, play_arm
+from hintdistill.stages._cell import Cell, EvalParams, cell_command
 
 
 class Params(RolloutStageParams):

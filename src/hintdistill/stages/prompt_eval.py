@@ -4,8 +4,8 @@ import click
 
 from hintdistill.hints.retrieve import Bm25Retriever, HintParams, PlaceboHints
 from hintdistill.records import Hint, read_jsonl
-from hintdistill.stages._arms import EvalParams, RolloutStageParams, play_arm
-from hintdistill.stages._cell import Cell, cell_command
+from hintdistill.stages._arms import RolloutStageParams, play_arm
+from hintdistill.stages._cell import Cell, EvalParams, cell_command
 
 ARMS = ("rag", "placebo_wrong_type", "placebo_constant")
 

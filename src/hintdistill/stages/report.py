@@ -2,14 +2,16 @@
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import click
 
 from hintdistill.errors import UserError
+from hintdistill.evaluation.causes import CAUSE_COLUMNS, CauseRow, cause_rows
 from hintdistill.evaluation.metrics import (
     ARMS,
     EPISODE_COLUMNS,
+    Arms,
     cell_summary,
     check_same_tasks,
     episode_rows,
@@ -18,9 +20,9 @@ from hintdistill.evaluation.metrics import (
 from hintdistill.evaluation.report import render_report
 from hintdistill.evaluation.stats import wilson
 from hintdistill.params import StageParams
-from hintdistill.records import Episode, read_jsonl, write_json, write_text
+from hintdistill.records import Episode, Task, read_jsonl, write_json, write_text
 from hintdistill.settings import Settings
-from hintdistill.stages._cell import Cell
+from hintdistill.stages._cell import Cell, EvalParams, ModelParams
 
 METRICS = Path("metrics")
 _INTERVAL = ("success", "success_lo", "success_hi")
@@ -34,16 +36,13 @@ class Seed(Settings):
     seed: int
 
 
-class EvalSplit(Settings):
-    split: Literal["eval", "dev"]
-
-
 class Params(StageParams):
     envs: list[str]
     agents: list[str]
     base: ModelName
+    model: ModelParams
     rollout: Seed
-    eval: EvalSplit
+    eval: EvalParams
 
 
 def _read_audit(path: Path) -> dict[str, Any]:
@@ -53,6 +52,17 @@ def _read_audit(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: expected the audit as JSON: {error}. Run `dvc repro`.") from None
 
 
+def _causes(cell: Cell, arms: Arms, tasks: dict[str, Task]) -> list[CauseRow]:
+    """Causes of failure: of base and teacher on the training tasks, and of every arm."""
+    rows: list[CauseRow] = []
+    for arm, name in (("base", "failures"), ("rag", "teacher")):
+        played = read_jsonl(cell.data / f"{name}.jsonl", Episode)
+        rows += cause_rows(played, tasks, arm)
+    for arm, played in arms.items():
+        rows += cause_rows(played, tasks, arm)
+    return rows
+
+
 @click.command()
 def command() -> None:
     """Write summary, episodes, plots and report."""
@@ -60,6 +70,7 @@ def command() -> None:
     summary: dict[str, Any] = {}
     cells: dict[str, Any] = {}
     audits: dict[str, Any] = {}
+    causes: dict[str, list[CauseRow]] = {}
     rows, bars, types = [], [], []
     for env in params.envs:
         for agent in params.agents:
@@ -70,6 +81,7 @@ def command() -> None:
             name = f"{env}, {agent}"
             cells[name] = summary.setdefault(env, {})[agent] = cell_summary(arms)
             audits[name] = _read_audit(cell.metrics / "audit.json")
+            causes[name] = _causes(cell, arms, tasks)
             rows += episode_rows(arms, tasks)
             for arm, episodes in arms.items():
                 figures = cells[name][arm]
@@ -81,11 +93,18 @@ def command() -> None:
     write_text(METRICS / "episodes.csv", "\n".join([EPISODE_COLUMNS, *rows]) + "\n")
     _write_csv(METRICS / "plots/arms.csv", "env,agent,arm,success,lo,hi", bars)
     _write_csv(METRICS / "plots/types.csv", "env,agent,arm,type,n,success,lo,hi", types)
-    report = METRICS / "report.md"
+    every = [row for rows_of_cell in causes.values() for row in rows_of_cell]
+    _write_csv(METRICS / "plots/causes.csv", CAUSE_COLUMNS, every)
+    warm = params.model.path_suffix == ""
     text = render_report(
-        cells, audits, model=params.base.name, split=params.eval.split, seed=params.rollout.seed
+        cells,
+        audits,
+        causes,
+        model=params.base.name + (", after a warm start on demonstrations" if warm else ""),
+        split=params.eval.split,
+        seed=params.rollout.seed,
     )
-    write_text(report, text)
+    write_text(METRICS / "report.md", text)
     write_json(METRICS / "summary.json", summary)
 
 

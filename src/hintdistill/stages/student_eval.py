@@ -2,8 +2,8 @@
 
 import click
 
-from hintdistill.stages._arms import EvalParams, RolloutStageParams, play_arm
-from hintdistill.stages._cell import STUDENTS, Cell, cell_command
+from hintdistill.stages._arms import RolloutStageParams, play_arm
+from hintdistill.stages._cell import STUDENTS, Cell, EvalParams, cell_command
 
 
 class Params(RolloutStageParams):

@@ -1,0 +1,59 @@
+"""What `hintdistill compare-engines` does; no stage, since its times never come out the same."""
+
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from hintdistill.agents.registry import make_agent
+from hintdistill.agents.rollout import Arm, no_hints, play_cohort
+from hintdistill.errors import UserError
+from hintdistill.evaluation.engines import agreement, choose_replay, replay, timed
+from hintdistill.records import Episode, read_jsonl, write_json
+from hintdistill.stages._arms import RolloutStageParams, make_engine
+from hintdistill.stages._cell import Cell
+from hintdistill.stages._play import open_envs
+
+OUT = Path("metrics/engines.json")
+SPLIT = "dev"
+ENGINES = ("openvino", "transformers")
+
+
+def compare_engines(env: str, agent: str) -> dict[str, Any]:
+    """Play the first cohort of split dev with both engines, and replay episodes of arm base.
+
+    Writes the figures to metrics/engines.json and returns them: wall times, episodes a minute,
+    their ratio, and the share of turns that both engines say alike.
+
+    Raises:
+        UserError: there is no panel, model or recorded episode.
+    """
+    cell, params = Cell(env, agent), RolloutStageParams.read(env)
+    rollout = params.rollout
+    panel = cell.read_panel()
+    ordered = sorted(t.task_id for t, _ in panel.values() if t.split == SPLIT)
+    tasks = [panel[task_id][0] for task_id in ordered[: rollout.cohort]]
+    recorded = choose_replay(read_jsonl(cell.eval("base"), Episode))
+    if not tasks or not recorded:
+        raise UserError(
+            f"{cell.panel}, {cell.eval('base')}: expected tasks of split {SPLIT!r} and recorded "
+            f"episodes, found {len(tasks)} and {len(recorded)}. Run `dvc repro base_eval`."
+        )
+    step_limit, protocol = params.task.step_limit, make_agent(agent, env)
+    arm = Arm("base", protocol, no_hints, rollout, step_limit, rollout.seed)
+    figures: dict[str, Any] = {"episodes": len(tasks), "threads": rollout.threads}
+    said = {}
+    for name in ENGINES:
+        settings = rollout.model_copy(update={"engine": name})
+        began = time.monotonic()
+        engine = make_engine(settings, params.model.folder(cell), None)
+        loading = round(time.monotonic() - began, 1)
+        with open_envs(panel, len(tasks)) as envs:
+            played = timed(partial(play_cohort, tasks, envs, engine, arm))
+        figures[name] = {"load_seconds": loading, **played}
+        said[name] = replay(engine, recorded, rollout.cohort)
+    openvino, transformers = (figures[name]["episodes_a_minute"] for name in ENGINES)
+    figures["speedup"] = round(openvino / transformers, 2)
+    figures["agreement"] = agreement(*said.values())
+    write_json(OUT, {env: {agent: figures}})
+    return figures

@@ -1,0 +1,160 @@
+"""How long stages take: noted as they end, shown as a table.
+
+Times are about a machine, not about a result: they go to a file in `.scratch/`, which git and DVC
+ignore, and into no record.
+"""
+
+import functools
+import json
+import logging
+import time
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from hintdistill.errors import UserError
+from hintdistill.params import StageParams, per_env
+from hintdistill.scratch import SCRATCH
+from hintdistill.settings import Settings
+from hintdistill.stages._cell import EvalParams
+
+log = logging.getLogger(__name__)
+
+TIMES = SCRATCH / "times.jsonl"
+# The stages of dvc.yaml, in its order.
+PIPELINE = (
+    "panel", "base", "demos", "warmstart", "failures", "hints", "teacher", "strip", "train",
+    "base_eval", "prompt_eval", "student_eval", "report",
+)  # fmt: skip
+# Of a demonstration, prompt and observations included: a trial's mean.
+TOKENS_AN_EPISODE = 870
+# Share of the training tasks that become a student's rows; only a run can tell.
+KEPT = 0.4
+
+
+class Panel(Settings):
+    warmstart: int
+    train: int
+    dev: int
+    eval: int
+    step_limit: int
+
+
+class Rollout(Settings):
+    turn_limit: int
+
+
+class Sft(Settings):
+    epochs: int
+    max_length: int
+
+
+class Params(StageParams):
+    """What the amount of work depends on."""
+
+    panel: Panel = per_env()
+    rollout: Rollout
+    warmstart: Sft
+    train: Sft
+    eval: EvalParams
+
+
+class StageTime(NamedTuple):
+    """One finished stage."""
+
+    stage: str  # as DVC names it
+    seconds: float
+    work: float
+    resumed: bool  # it went on from an earlier run's progress, so that the time is not all of it
+
+
+def work(stage: str) -> float:
+    """How much a stage has to do by params.yaml: games, tokens to learn, or steps to play; or 1."""
+    kind, _, cell = stage.partition("@")
+    if not cell or kind in ("hints", "strip"):
+        return 1
+    params = Params.read(cell.split("-")[0])
+    panel = params.panel
+    steps = min(panel.step_limit, params.rollout.turn_limit)
+    if kind == "panel":
+        return panel.warmstart + panel.train + panel.dev + panel.eval
+    if kind == "demos":
+        return panel.warmstart
+    if kind in ("failures", "teacher"):
+        return panel.train * steps
+    if kind in ("warmstart", "train"):
+        sft: Sft = getattr(params, kind)
+        rows = panel.warmstart if kind == "warmstart" else panel.train * KEPT
+        return rows * sft.epochs * min(TOKENS_AN_EPISODE, sft.max_length)
+    return getattr(panel, params.eval.split) * steps
+
+
+def timed(kind: str, command: Callable[..., None]) -> Callable[..., None]:
+    """The command of a stage, which says and notes its time where it ends well."""
+
+    @functools.wraps(command)
+    def run(**options: str) -> None:
+        cell = "-".join(options[key] for key in ("env", "agent", "arm") if key in options)
+        stage = f"{kind}@{cell}" if cell else kind
+        resumed = any(SCRATCH.glob(f"{stage}*/*/*"))
+        start = time.monotonic()
+        command(**options)
+        seconds = time.monotonic() - start
+        log.info("stage %s: %.0f s", stage, seconds)
+        note(StageTime(stage, round(seconds, 2), work(stage), resumed))
+
+    return run
+
+
+def note(entry: StageTime) -> None:
+    TIMES.parent.mkdir(exist_ok=True)
+    with TIMES.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(entry._asdict()) + "\n")
+
+
+def noted() -> dict[str, StageTime]:
+    """The latest time of each stage on this machine, in the order of the pipeline.
+
+    A time that is not all of a stage's counts only where there is no other.
+    """
+    latest: dict[str, StageTime] = {}
+    lines = TIMES.read_text(encoding="utf-8").splitlines() if TIMES.is_file() else []
+    for number, line in enumerate(lines, start=1):
+        try:
+            entry = StageTime(**json.loads(line))
+        except (ValueError, TypeError):
+            raise UserError(
+                f"{TIMES}, line {number}: expected a stage's time, got {line[:80]!r}. "
+                "Remove the file; it holds nothing but times."
+            ) from None
+        if not entry.resumed or latest.get(entry.stage, entry).resumed:
+            latest[entry.stage] = entry
+    return dict(sorted(latest.items(), key=lambda item: pipeline_place(item[0])))
+
+
+def pipeline_place(stage: str) -> tuple[int, str]:
+    """Sorts stages in the order of the pipeline; one that is gone from it comes last."""
+    kind = stage.partition("@")[0]
+    return (PIPELINE.index(kind) if kind in PIPELINE else len(PIPELINE), stage)
+
+
+def table(rows: Iterable[tuple[str, float, str]]) -> str:
+    """Lines of stage, seconds and a remark, with the total."""
+    rows = list(rows)
+    rows.append(("total", sum(seconds for _, seconds, _ in rows), ""))
+    width = max(len(stage) for stage, _, _ in rows)
+    return "\n".join(f"{stage:{width}} {s:8.0f} s  {remark}".rstrip() for stage, s, remark in rows)
+
+
+def times_text() -> str:
+    """The last time of each stage, as it is shown.
+
+    Raises:
+        UserError: no stage has been timed.
+    """
+    rows = [
+        (entry.stage, entry.seconds, "went on from a stopped run" if entry.resumed else "")
+        for entry in noted().values()
+    ]
+    if not rows:
+        raise UserError(f"{TIMES}: expected times of stages, found none. Run `make run` first.")
+    return table(rows)
