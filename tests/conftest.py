@@ -13,7 +13,10 @@ from hypothesis import settings
 from hintdistill.agents.react import ReactAgent
 from hintdistill.agents.rollout import Arm, Limits, no_hints
 from hintdistill.records import Game, Task
+from hintdistill.tasks.alfworld import AlfworldEnv
 from hintdistill.tasks.alfworld_panel import AlfworldPanelParams, build_alfworld_panel
+from hintdistill.tasks.environment import InProcess
+from hintdistill.tasks.panel import Panel
 
 ROOT = Path(__file__).parent.parent
 settings.register_profile("any-machine", deadline=None)  # a slow machine is no failure
@@ -91,6 +94,11 @@ def games() -> list[tuple[Task, Game]]:
         source="generated", seed=7, panel_sha256=None, warmstart=6, train=6, dev=1, eval=6
     )
     return list(build_alfworld_panel(params, workers=2))
+
+
+def envs_of(panel: Panel) -> InProcess[Task]:
+    """Environments of a panel's games in this process."""
+    return InProcess(lambda task: AlfworldEnv(*panel[task.task_id]))
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The one renderer, with the real tokenizer: no text opens a role, rows equal prompts."""
 
 import pytest
+from conftest import envs_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
@@ -83,7 +84,6 @@ class SpyEngine(TransformersEngine):
 
 def test_a_rows_tokens_are_those_fed_at_evaluation_turn_by_turn(finished, games, base_arm):
     from hintdistill.agents.rollout import play_cohort
-    from hintdistill.tasks.alfworld import AlfworldEnv
 
     model = finished.folder / "models/warm/alfworld-react"
     engine = SpyEngine(model, None, threads=2, dtype="bfloat16", max_new_tokens=16)
@@ -96,7 +96,7 @@ def test_a_rows_tokens_are_those_fed_at_evaluation_turn_by_turn(finished, games,
             fed.setdefault(slot, []).append(ids)
 
     arm = base_arm._replace(step_limit=4)
-    episodes = play_cohort(tasks, lambda t: AlfworldEnv(*panel[t.task_id]), engine, arm, note)
+    episodes = play_cohort(tasks, envs_of(panel), engine, arm, note)
     for slot, episode in enumerate(episodes):
         row = tokenise(engine.renderer, episode.messages, 4096)
         own = [i for i, label in enumerate(row.labels) if label != IGNORED]

@@ -4,7 +4,7 @@ import random
 
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import ROOT, envs_of
 
 from hintdistill.agents.demonstrator import GIVE_UP, DemonstratorEngine
 from hintdistill.agents.habits import (
@@ -21,7 +21,6 @@ from hintdistill.agents.rollout import play_cohort
 from hintdistill.hints.curate import form_error
 from hintdistill.hints.texts import TEXTS
 from hintdistill.records import HintRef, normalise
-from hintdistill.tasks.alfworld import AlfworldEnv
 from hintdistill.tasks.alfworld_goal import parse_goal, things_in
 
 EVERYTHING = [habit.hints[0] for habit in HABITS]
@@ -38,7 +37,7 @@ def demonstrate(games, base_arm):
         arm = base_arm._replace(retrieve=lambda task, first: refs, limits=limits, step_limit=100)
         engine = DemonstratorEngine(arm.agent, slips, seed=0)
         tasks = [task for task, _ in panel.values()]
-        episodes = play_cohort(tasks, lambda t: AlfworldEnv(*panel[t.task_id]), engine, arm)
+        episodes = play_cohort(tasks, envs_of(panel), engine, arm)
         return list(zip(tasks, episodes, strict=True))
 
     return play

@@ -4,6 +4,7 @@ import random
 from itertools import combinations
 
 import pytest
+from conftest import envs_of
 from hypothesis import given
 from hypothesis import strategies as st
 from rapidfuzz import fuzz
@@ -30,7 +31,7 @@ def game_of(games, task_type):
 def play(games, arm, task_type, turns):
     task, game = game_of(games, task_type)
     engine = ScriptedEngine(lambda messages: turns[sum(m.own for m in messages)])
-    return play_cohort([task], lambda t: AlfworldEnv(t, game), engine, arm)[0]
+    return play_cohort([task], envs_of({task.task_id: (task, game)}), engine, arm)[0]
 
 
 def plan_of(games, task_type):
@@ -317,7 +318,8 @@ def test_every_failure_of_random_play_has_a_cause(games, base_arm, seed):
         forms += "heat {1} with {0}|look|think: {0}|clean {1}|two\nlines|examine {1}|close {0}"
         return rng.choice(forms.split("|")).format(one, other)
 
-    episode = play_cohort([task], lambda t: AlfworldEnv(t, game), ScriptedEngine(turn), base_arm)[0]
+    envs = envs_of({task.task_id: (task, game)})
+    episode = play_cohort([task], envs, ScriptedEngine(turn), base_arm)[0]
     found = causes(episode)
     assert bool(found) != bool(episode.success)
     assert len(found) == len(set(found)) and set(found) <= set(texts.TEXTS)

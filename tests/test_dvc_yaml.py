@@ -74,6 +74,15 @@ def test_params_yaml_is_a_profile():
     assert (ROOT / "params.yaml").read_text() in profiles
 
 
+def test_every_profile_is_complete():
+    def keys(path):
+        content = yaml.safe_load(path.read_text())
+        return {name: sorted(block) for name, block in content.items() if isinstance(block, dict)}
+
+    for path in (ROOT / "profiles").iterdir():
+        assert keys(path) == keys(ROOT / "params.yaml"), path.name
+
+
 def test_stages_that_render_prompts_depend_on_them(stages):
     for name, cells in stages.items():
         renders = PACKAGE / "agents/prompts.py" in import_closure(PACKAGE / f"stages/{name}.py")

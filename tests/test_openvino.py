@@ -5,6 +5,7 @@ import shutil
 import sys
 
 import pytest
+from conftest import envs_of
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM
 
@@ -15,7 +16,6 @@ from hintdistill.llm.engine import Request
 from hintdistill.llm.openvino import OpenvinoEngine, cached_tokens
 from hintdistill.llm.transformers import TransformersEngine
 from hintdistill.records import Message
-from hintdistill.tasks.alfworld import AlfworldEnv
 
 LIMITS = {"threads": 2, "max_new_tokens": 6}
 PROMPTS = [
@@ -91,7 +91,7 @@ def test_a_cohort_is_the_same_whatever_was_played_before(base_model, engine, gam
 
     def play(player, ids):
         tasks = [panel[task_id][0] for task_id in ids]
-        return play_cohort(tasks, lambda task: AlfworldEnv(*panel[task.task_id]), player, arm)
+        return play_cohort(tasks, envs_of(panel), player, arm)
 
     play(engine, train[3:])
     play(engine, train[2:])

@@ -1,21 +1,19 @@
 """The episode loop on real generated games, with scripted turns."""
 
 import pytest
+from conftest import envs_of
 
 from hintdistill.agents.react import ReactAgent
 from hintdistill.agents.rollout import play, play_cohort
 from hintdistill.llm.scripted import ScriptedEngine
 from hintdistill.records import dumps
 from hintdistill.tasks.alfworld import AlfworldEnv
+from hintdistill.tasks.environment import InProcess
 
 
 @pytest.fixture
 def panel(games):
     return {task.task_id: (task, game) for task, game in games if task.split == "train"}
-
-
-def env_of(panel):
-    return lambda task: AlfworldEnv(*panel[task.task_id])
 
 
 def tasks_of(panel):
@@ -34,7 +32,7 @@ def replay(panel):
 
 
 def test_the_walkthroughs_win(panel, base_arm):
-    episodes = play_cohort(tasks_of(panel), env_of(panel), replay(panel), base_arm)
+    episodes = play_cohort(tasks_of(panel), envs_of(panel), replay(panel), base_arm)
     assert [e.success for e in episodes] == [1] * 6
     assert {e.stop_reason for e in episodes} == {"success"}
     assert all(e.reward == 1.0 and e.n_invalid == 0 for e in episodes)
@@ -44,7 +42,7 @@ def test_the_walkthroughs_win(panel, base_arm):
 def test_thoughts_and_malformed_turns_are_answered_and_are_no_steps(panel, base_arm):
     turns = ["think: hm", "", "two\nlines", "dance", "look", "look", "look"]
     engine = ScriptedEngine(lambda messages: turns[sum(m.own for m in messages)])
-    episode = play_cohort(tasks_of(panel)[:1], env_of(panel), engine, base_arm)[0]
+    episode = play_cohort(tasks_of(panel)[:1], envs_of(panel), engine, base_arm)[0]
     answers = [m.content for m in episode.messages[2:] if m.role == "user"]
     malformed = ReactAgent.malformed_answer
     assert answers[:4] == ["OK.", malformed, malformed, "Nothing happens."]
@@ -58,38 +56,43 @@ def test_thoughts_and_malformed_turns_are_answered_and_are_no_steps(panel, base_
 def test_limits(panel, base_arm):
     task = tasks_of(panel)[:1]
     thinker = ScriptedEngine(lambda messages: f"think: {len(messages)}")
-    episode = play_cohort(task, env_of(panel), thinker, base_arm)[0]
+    episode = play_cohort(task, envs_of(panel), thinker, base_arm)[0]
     assert (episode.stop_reason, episode.n_turns, episode.n_steps) == ("turn_limit", 30, 0)
     walker = ScriptedEngine(lambda messages: ["look", "inventory"][len(messages) // 2 % 2])
-    episode = play_cohort(task, env_of(panel), walker, base_arm)[0]
+    episode = play_cohort(task, envs_of(panel), walker, base_arm)[0]
     assert (episode.stop_reason, episode.n_steps) == ("step_limit", 20)
 
 
 def test_finished_cohorts_are_not_played_again(panel, base_arm, tmp_path):
     tasks = tasks_of(panel)
-    whole = play(tasks, env_of(panel), replay(panel), base_arm, cohort=2, folder=tmp_path / "a")
+    whole = play(tasks, envs_of(panel), replay(panel), base_arm, cohort=2, folder=tmp_path / "a")
 
     class Stopped(Exception):
         pass
 
     calls = []
 
-    def stopping_env(task):
+    def counting_env(task):
         calls.append(task.task_id)
-        if len(calls) > 3:  # in the middle of the second cohort
+        return AlfworldEnv(*panel[task.task_id])
+
+    def stopping_env(task):
+        if len(calls) > 2:  # in the middle of the second cohort
             raise Stopped
-        return env_of(panel)(task)
+        return counting_env(task)
 
     with pytest.raises(Stopped):
-        play(tasks, stopping_env, replay(panel), base_arm, cohort=2, folder=tmp_path / "b")
+        play(
+            tasks, InProcess(stopping_env), replay(panel), base_arm, cohort=2, folder=tmp_path / "b"
+        )
     calls.clear()
-    counting = lambda task: calls.append(task.task_id) or env_of(panel)(task)  # noqa: E731
+    counting = InProcess(counting_env)
     resumed = play(tasks, counting, replay(panel), base_arm, cohort=2, folder=tmp_path / "b")
     assert len(calls) == 4
     assert [dumps(e) for e in resumed] == [dumps(e) for e in whole]
 
 
 def test_ids_differ_by_task_and_records_hold_no_path(panel, base_arm):
-    episodes = play_cohort(tasks_of(panel), env_of(panel), replay(panel), base_arm)
+    episodes = play_cohort(tasks_of(panel), envs_of(panel), replay(panel), base_arm)
     assert len({e.episode_id for e in episodes}) == 6
     assert not any("/home" in dumps(e) or "/tmp" in dumps(e) for e in episodes)

@@ -26,7 +26,7 @@ from hintdistill.records import (
     write_jsonl,
 )
 from hintdistill.settings import Settings
-from hintdistill.tasks.environment import Environment
+from hintdistill.tasks.environment import Environments, Outcome
 
 log = logging.getLogger(__name__)
 SECONDS_BETWEEN_LINES = 20
@@ -65,9 +65,8 @@ class Arm(NamedTuple):
 class _Running:
     """One episode while it is played."""
 
-    def __init__(self, task: Task, env: Environment, arm: Arm) -> None:
-        self.task, self._env, self._arm = task, env, arm
-        first = env.reset()
+    def __init__(self, task: Task, first: str, arm: Arm) -> None:
+        self.task, self._arm = task, arm
         self.hints = arm.retrieve(task, first)
         system = arm.agent.system_prompt([hint.text for hint in self.hints])
         self.messages = [
@@ -80,26 +79,22 @@ class _Running:
         self.reward = 0.0
         self.stop_reason = ""
 
-    def take(self, turn: Turn) -> None:
-        """Play one generated turn."""
+    def take(self, turn: Turn) -> str | None:
+        """Take one generated turn: the action to send, or None where it is answered here."""
         self.turns.append(turn)
         self.messages.append(Message(role="assistant", content=turn.text, own=turn.own))
         parsed = self._arm.agent.parse(turn.text, complete=turn.complete)
         if parsed.kind == "action":
-            answer = self._act(parsed.text)
-        else:
-            thought = parsed.kind == "thought"
-            agent = self._arm.agent
-            answer = agent.thought_answer if thought else agent.malformed_answer
-            self.n_invalid += not thought
-        if self.stop_reason:
-            return
-        self.messages.append(Message(role="user", content=answer))
-        if len(self.turns) >= self._arm.limits.turn_limit:
-            self.stop_reason = "turn_limit"
+            return parsed.text
+        thought = parsed.kind == "thought"
+        self.n_invalid += not thought
+        agent = self._arm.agent
+        self._answer(agent.thought_answer if thought else agent.malformed_answer)
+        return None
 
-    def _act(self, action: str) -> str:
-        observation, self.reward, done, valid = self._env.step(action)
+    def see(self, action: str, outcome: Outcome) -> None:
+        """Note what the turn's action led to."""
+        observation, self.reward, done, valid = outcome
         self.n_invalid += not valid
         self.steps.append(Step(turn=len(self.turns) - 1, action=action, observation=observation))
         tail = {step.action for step in self.steps[-self._arm.limits.repeat_limit :]}
@@ -109,11 +104,16 @@ class _Running:
             self.stop_reason = "step_limit"
         elif len(self.steps) >= self._arm.limits.repeat_limit and len(tail) == 1:
             self.stop_reason = "repeated_action"
-        return observation
+        else:
+            self._answer(observation)
+
+    def _answer(self, text: str) -> None:
+        self.messages.append(Message(role="user", content=text))
+        if len(self.turns) >= self._arm.limits.turn_limit:
+            self.stop_reason = "turn_limit"
 
     def end(self, engine: Engine) -> Episode:
-        """Close the environment; the episode as a record."""
-        self._env.close()
+        """The episode as a record."""
         arm, task = self._arm, self.task
         return Episode(
             episode_id=short_hash(task.task_id, arm.name, arm.agent.name, arm.seed, arm.attempt),
@@ -179,30 +179,34 @@ class _Progress:
 
 def play_cohort(
     tasks: Sequence[Task],
-    make_env: Callable[[Task], Environment],
+    envs: Environments,
     engine: Engine,
     arm: Arm,
     on_turn: Callable[[Sequence[Turn]], None] = lambda turns: None,
 ) -> list[Episode]:
     """Play one episode a task, all at once; `on_turn` is told the turns of each round."""
     engine.start()
-    episodes = [_Running(task, make_env(task), arm) for task in tasks]
+    firsts = envs.reset(dict(enumerate(tasks)))
+    episodes = [_Running(task, firsts[i], arm) for i, task in enumerate(tasks)]
     while True:
         for episode in episodes:
             if not episode.stop_reason and engine.is_full(episode.messages):
                 episode.stop_reason = "context_full"
         running = [(i, e) for i, e in enumerate(episodes) if not e.stop_reason]
         if not running:
+            envs.reset({})  # the games give back what they hold
             return [episode.end(engine) for episode in episodes]
         turns = engine.generate([Request(i, e.messages) for i, e in running])
-        for (_, episode), turn in zip(running, turns, strict=True):
-            episode.take(turn)
+        taken = {i: e.take(turn) for (i, e), turn in zip(running, turns, strict=True)}
+        actions = {i: action for i, action in taken.items() if action is not None}
+        for i, outcome in envs.step(actions).items():
+            episodes[i].see(actions[i], outcome)
         on_turn(turns)
 
 
 def play(
     tasks: Sequence[Task],
-    make_env: Callable[[Task], Environment],
+    envs: Environments,
     engine: Engine,
     arm: Arm,
     *,
@@ -225,7 +229,7 @@ def play(
             progress.resumed(episodes)
         else:
             group = ordered[first : first + cohort]
-            episodes = play_cohort(group, make_env, engine, arm, progress.turn)
+            episodes = play_cohort(group, envs, engine, arm, progress.turn)
             write_jsonl(path, episodes)
             progress.played(episodes)
         played += episodes

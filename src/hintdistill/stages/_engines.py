@@ -1,6 +1,7 @@
 """What `hintdistill compare-engines` does; no stage, since its times never come out the same."""
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from hintdistill.evaluation.engines import agreement, choose_replay, replay, tim
 from hintdistill.records import Episode, read_jsonl, write_json
 from hintdistill.stages._arms import RolloutStageParams, make_engine
 from hintdistill.stages._cell import Cell
-from hintdistill.tasks.alfworld import AlfworldEnv
+from hintdistill.stages._play import open_envs
 
 OUT = Path("metrics/engines.json")
 SPLIT = "dev"
@@ -47,11 +48,8 @@ def compare_engines(env: str, agent: str) -> dict[str, Any]:
         began = time.monotonic()
         engine = make_engine(settings, params.model.folder(cell), None)
         loading = round(time.monotonic() - began, 1)
-        played = timed(
-            lambda engine=engine: play_cohort(
-                tasks, lambda task: AlfworldEnv(*panel[task.task_id]), engine, arm
-            )
-        )
+        with open_envs(panel, len(tasks)) as envs:
+            played = timed(partial(play_cohort, tasks, envs, engine, arm))
         figures[name] = {"load_seconds": loading, **played}
         said[name] = replay(engine, recorded, rollout.cohort)
     openvino, transformers = (figures[name]["episodes_a_minute"] for name in ENGINES)

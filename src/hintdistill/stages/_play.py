@@ -1,5 +1,6 @@
 """What all stages that play share: limits read from params.yaml, and how a split is played."""
 
+import os
 from pathlib import Path
 
 from pydantic import PositiveInt
@@ -13,6 +14,7 @@ from hintdistill.scratch import Scratch
 from hintdistill.settings import Settings
 from hintdistill.stages._cell import Cell
 from hintdistill.tasks.alfworld import AlfworldEnv
+from hintdistill.tasks.env_pool import EnvPool
 from hintdistill.tasks.panel import Panel
 
 
@@ -41,6 +43,11 @@ def tasks_of_split(cell: Cell, panel: Panel, split: str) -> list[Task]:
     return tasks
 
 
+def open_envs(panel: Panel, episodes: int) -> EnvPool:
+    """Worker processes that play so many episodes at once: one a core, as far as needed."""
+    return EnvPool(panel, AlfworldEnv, min(os.cpu_count() or 1, episodes))
+
+
 def play_split(
     cell: Cell,
     split: str,
@@ -60,13 +67,15 @@ def play_split(
     """
     panel = cell.read_panel()
     agent = make_agent(cell.agent, cell.env)
-    episodes = play(
-        tasks_of_split(cell, panel, split),
-        lambda task: AlfworldEnv(*panel[task.task_id]),
-        engine,
-        Arm(arm, agent, retrieve, play_params, step_limit, play_params.seed),
-        cohort=play_params.cohort,
-        folder=scratch.folder,
-    )
+    tasks = tasks_of_split(cell, panel, split)
+    with open_envs(panel, min(play_params.cohort, len(tasks))) as envs:
+        episodes = play(
+            tasks,
+            envs,
+            engine,
+            Arm(arm, agent, retrieve, play_params, step_limit, play_params.seed),
+            cohort=play_params.cohort,
+            folder=scratch.folder,
+        )
     write_jsonl(out, sorted(episodes, key=lambda episode: episode.episode_id))
     scratch.drop()

@@ -14,8 +14,7 @@ from hintdistill.records import Episode, HintRef, Task, short_hash, write_jsonl
 from hintdistill.scratch import Scratch
 from hintdistill.settings import Settings
 from hintdistill.stages._cell import Cell, cell_command
-from hintdistill.stages._play import EnvParams, PlayParams, tasks_of_split
-from hintdistill.tasks.alfworld import AlfworldEnv
+from hintdistill.stages._play import EnvParams, PlayParams, open_envs, tasks_of_split
 from hintdistill.tasks.alfworld_goal import parse_goal
 
 
@@ -63,19 +62,13 @@ def command(env: str, agent: str) -> None:
         "useless": _drawn_hints(draw_useless, demos.seed),
     }
     episodes: list[Episode] = []
-    for attempt, (kind, retrieve) in enumerate(kinds.items()):
-        rng = random.Random(short_hash("demo-tasks", demos.seed, kind))
-        shown = rng.sample(tasks, round(getattr(demos, kind) * len(tasks)))
-        episodes += play(
-            shown,
-            lambda task: AlfworldEnv(*panel[task.task_id]),
-            engine,
-            Arm(
-                f"demo_{kind}", protocol, retrieve, rollout, params.task.step_limit, rollout.seed,
-                attempt,
-            ),
-            cohort=rollout.cohort,
-            folder=scratch.folder / kind,
-        )  # fmt: skip
+    with open_envs(panel, rollout.cohort) as envs:
+        for attempt, (kind, retrieve) in enumerate(kinds.items()):
+            rng = random.Random(short_hash("demo-tasks", demos.seed, kind))
+            shown = rng.sample(tasks, round(getattr(demos, kind) * len(tasks)))
+            limit, seed = params.task.step_limit, rollout.seed
+            arm = Arm(f"demo_{kind}", protocol, retrieve, rollout, limit, seed, attempt)
+            folder = scratch.folder / kind
+            episodes += play(shown, envs, engine, arm, cohort=rollout.cohort, folder=folder)
     write_jsonl(cell.data / "demos.jsonl", sorted(episodes, key=lambda e: e.episode_id))
     scratch.drop()
