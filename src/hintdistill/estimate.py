@@ -65,7 +65,10 @@ def stale_stages() -> list[str]:
         changed = repo.status()
         graph = repo.index.graph  # its edges lead from a stage to those it depends on
     except DvcException as error:
-        raise UserError(f"dvc status: {error}. Is another dvc command running?") from error
+        raise UserError(
+            f"estimate: expected `dvc status` to tell what is stale: {error}. Run from the "
+            "repository's root, while no other dvc command runs."
+        ) from error
     stale = {stage for stage in graph if stage.addressing in changed}
     for stage in list(stale):
         stale |= networkx.ancestors(graph, stage)
