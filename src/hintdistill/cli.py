@@ -1,4 +1,7 @@
-"""The console script: one command a stage, each loaded only when it is called, and two more."""
+"""The console script: one command a stage, each loaded only when it is called.
+
+Besides, no stages: `publish` and `compare-engines`.
+"""
 
 import importlib
 import json
