@@ -37,6 +37,7 @@ def fails(checkout, *command, say):
         ("base", "source", "pypi:no-such-package", ["base"], ["base.source", "make setup"]),
         ("base", "source", "no/such/folder/here", ["base"], ["base.source", "no/such/folder"]),
         ("hints", "k", 2.5, ["teacher", *CELL], ["hints.k", "2.5"]),
+        ("rollout", "engine", "vllm", ["failures", *CELL], ["rollout.engine", "vllm"]),
         ("rollout", "dtype", "int4", ["failures", *CELL], ["rollout.dtype", "int4"]),
     ],
 )

@@ -5,6 +5,7 @@ import shutil
 import sys
 
 import pytest
+import torch
 from conftest import envs_of
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM
@@ -41,8 +42,12 @@ def cache(tmp_path_factory):
 def adapter(base_model, tmp_path_factory):
     """A LoRA adapter that changes the model a little, everywhere."""
     folder = tmp_path_factory.mktemp("adapter")
+    torch.manual_seed(0)
     config = LoraConfig(
-        r=4, lora_alpha=2, init_lora_weights=False, target_modules=["q_proj", "k_proj", "down_proj"]
+        r=4,
+        lora_alpha=24,
+        init_lora_weights=False,
+        target_modules=["q_proj", "k_proj", "down_proj"],
     )
     get_peft_model(AutoModelForCausalLM.from_pretrained(base_model), config).save_pretrained(folder)
     return folder
