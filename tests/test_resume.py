@@ -35,8 +35,8 @@ def short_run(finished, checkout):
 
 
 TINY = SftParams(
-    dtype="bfloat16", r=4, alpha=8, dropout=0.1, learning_rate=1e-3, epochs=1, batch=1, max_length=400, seed=1,
-    threads=2,
+    dtype="float32", r=4, alpha=8, dropout=0.1, learning_rate=1e-3, epochs=1, batch=1,
+    max_length=400, seed=1, threads=2,
 )  # fmt: skip
 COMMAND = ("hintdistill", "failures", "--env", "alfworld", "--agent", "react")
 
@@ -84,16 +84,17 @@ def test_scratch_of_other_settings_code_or_inputs_is_not_continued(tmp_path, mon
     assert not scratch.folder.exists()
 
 
+@pytest.mark.parametrize("method", ["lora", "full"])
 def test_training_resumes_at_a_checkpoint_and_ends_in_the_same_bytes(
-    finished, tmp_path, monkeypatch
+    finished, tmp_path, monkeypatch, method
 ):
     from transformers import TrainerCallback
 
     from hintdistill.training import sft
-    from hintdistill.training.export import save_adapter
+    from hintdistill.training.export import save_adapter, save_model
 
     monkeypatch.chdir(finished.folder)
-    monkeypatch.setattr(sft, "CHECKPOINT_EVERY", 1)
+    monkeypatch.setitem(sft.CHECKPOINT_EVERY, method, 1)
     rows = read_jsonl(finished.folder / "data/alfworld/react/sft.jsonl", TrainingRow)[:3]
     talks = [row.messages for row in rows]
     base = finished.folder / "models/warm/alfworld-react"
@@ -114,25 +115,29 @@ def test_training_resumes_at_a_checkpoint_and_ends_in_the_same_bytes(
             lambda self, **kwargs: (self.add_callback(Kill()), train(self, **kwargs)),
         )
         with pytest.raises(Killed):
-            sft.fine_tune(base, talks, TINY, tmp_path / "stopped")
+            sft.fine_tune(base, talks, TINY, tmp_path / "stopped", method)
     # A checkpoint that the kill left half-written must not be taken for a whole one.
     half = tmp_path / "stopped/checkpoint-9"
     half.mkdir()
     (half / "trainer_state.json").write_text('{"epoch"')
 
     for name in ("stopped", "whole"):
-        trained = sft.fine_tune(base, talks, TINY, tmp_path / name)
+        trained = sft.fine_tune(base, talks, TINY, tmp_path / name, method)
         assert trained.figures["steps"] == 3
-        card = {"arm": "sft", "env": "alfworld", "agent": "react", "rows": 3, "steps": 3}
-        save_adapter(
-            trained.model, tmp_path / f"{name}-adapter", name="a", base="models/b", card=card
-        )
         assert [step for step, _ in trained.losses] == [1, 2, 3]
         assert all(0 < loss < 20 for _, loss in trained.losses)
-        weights = dict(trained.model.named_parameters())
-        assert any(float(w.abs().sum()) > 0 for name, w in weights.items() if "lora_B" in name)
-    for path in (tmp_path / "whole-adapter").iterdir():
-        assert path.read_bytes() == (tmp_path / "stopped-adapter" / path.name).read_bytes(), path
+        out = tmp_path / f"{name}-out"
+        if method == "lora":
+            card = {"arm": "sft", "env": "alfworld", "agent": "react", "rows": 3, "steps": 3}
+            save_adapter(trained.model, out, name="a", base="models/b", card=card)
+            weights = dict(trained.model.named_parameters())
+            assert any(float(w.abs().sum()) > 0 for name, w in weights.items() if "lora_B" in name)
+        else:
+            save_model(trained.model, trained.tokenizer, out, "a card")
+            before = (base / "model.safetensors").read_bytes()
+            assert (out / "model.safetensors").read_bytes() != before
+    for path in (tmp_path / "whole-out").iterdir():
+        assert path.read_bytes() == (tmp_path / "stopped-out" / path.name).read_bytes(), path
 
 
 def test_training_on_nothing_is_an_error(finished, tmp_path):
@@ -140,8 +145,8 @@ def test_training_on_nothing_is_an_error(finished, tmp_path):
 
     base = finished.folder / "models/base"
     with pytest.raises(UserError, match="at least one row"):
-        fine_tune(base, [], TINY, tmp_path)
+        fine_tune(base, [], TINY, tmp_path, "lora")
     rows = read_jsonl(finished.folder / "data/alfworld/react/sft.jsonl", TrainingRow)
     short = TINY.model_copy(update={"max_length": 50})
     with pytest.raises(UserError, match="max_length"):
-        fine_tune(base, [rows[0].messages], short, tmp_path)
+        fine_tune(base, [rows[0].messages], short, tmp_path, "lora")

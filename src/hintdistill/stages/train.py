@@ -39,7 +39,7 @@ def command(env: str, agent: str, arm: str) -> None:
     require_split((row.task_id for row in rows), tasks, HINT_SOURCE_SPLIT, str(source))
     model, settings = params.model.folder(cell), params.model_dump_json()
     scratch = Scratch("train", f"{cell.name}-{arm}", settings, [source, model, LOCK])
-    trained = fine_tune(model, [r.messages for r in rows], params.train, scratch.folder)
+    trained = fine_tune(model, [r.messages for r in rows], params.train, scratch.folder, "lora")
     log.info("%s", trained.figures)
     metrics = cell.metrics / f"train-{arm}"
     write_json(metrics / "figures.json", trained.figures)

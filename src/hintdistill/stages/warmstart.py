@@ -1,6 +1,9 @@
 """Stage warmstart: the base model learns the game from demonstrations, enough to win at times."""
 
 import logging
+from typing import Literal, Self
+
+from pydantic import model_validator
 
 from hintdistill.params import StageParams
 from hintdistill.records import Episode, read_jsonl, write_json
@@ -12,8 +15,20 @@ from hintdistill.training.rows import SftParams
 log = logging.getLogger(__name__)
 
 
+class WarmstartParams(SftParams):
+    """Block `warmstart`. Method `full` trains all weights and uses no r, alpha or dropout."""
+
+    method: Literal["lora", "full"]
+
+    @model_validator(mode="after")
+    def _full_in_float32(self) -> Self:
+        if self.method == "full" and self.dtype != "float32":
+            raise ValueError("method full needs dtype float32: small steps vanish in bfloat16")
+        return self
+
+
 class Params(StageParams):
-    warmstart: SftParams
+    warmstart: WarmstartParams
 
 
 @cell_command
@@ -27,11 +42,13 @@ def command(env: str, agent: str) -> None:
     demos = read_jsonl(source, Episode)  # the failed ones too: they are the habits
     require_split((e.task_id for e in demos), cell.read_tasks().values(), "warmstart", str(source))
     scratch = Scratch("warmstart", cell.name, params.model_dump_json(), [source, BASE, LOCK])
-    trained = fine_tune(BASE, [e.messages for e in demos], params.warmstart, scratch.folder)
+    method, talks = params.warmstart.method, [episode.messages for episode in demos]
+    trained = fine_tune(BASE, talks, params.warmstart, scratch.folder, method)
     log.info("%s", trained.figures)
     write_json(cell.metrics / "warmstart" / "figures.json", trained.figures)
     card = f"# {cell.warm.name}\n\n`{BASE}` after a warm start on demonstrations of {env}.\n"
     partial = scratch.folder / "merged"
-    save_model(merge_adapter(trained.model, BASE), trained.tokenizer, partial, card)
+    network = merge_adapter(trained.model, BASE) if method == "lora" else trained.model
+    save_model(network, trained.tokenizer, partial, card)
     replace_folder(partial, cell.warm)
     scratch.drop()

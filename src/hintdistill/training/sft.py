@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import torch
 from datasets import Dataset
-from peft import LoraConfig
+from peft import LoraConfig, PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback, TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
@@ -21,11 +21,13 @@ from hintdistill.training.rows import IGNORED, SftParams, tokenise, training_ord
 log = logging.getLogger(__name__)
 # PAPER.md: the authors train all seven linear projections of a layer.
 PROJECTIONS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
-CHECKPOINT_EVERY = 10  # optimiser steps; a stopped run repeats fewer than these
+# Optimiser steps; a stopped run repeats fewer than these. All weights with their optimiser are
+# twelve bytes a parameter, a hundred times an adapter's.
+CHECKPOINT_EVERY = {"lora": 10, "full": 100}
 
 
 class Trained(NamedTuple):
-    """The trained PEFT model, and figures of the training that are the same on every run."""
+    """The trained model (PEFT's, where LoRA was), and figures that are the same on every run."""
 
     model: torch.nn.Module
     tokenizer: object
@@ -43,7 +45,7 @@ class _Progress(TrainerCallback):
         self._start, self._first = time.monotonic(), state.global_step
 
     def on_log(self, args, state, control, logs=None, **kwargs):
-        if "loss" not in logs or state.global_step % CHECKPOINT_EVERY:
+        if "loss" not in logs or state.global_step % args.save_steps:
             return
         seconds = time.monotonic() - self._start
         rate = (state.global_step - self._first) / seconds
@@ -63,7 +65,7 @@ class OwnTurnTrainer(SFTTrainer):
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         labels = inputs["labels"][:, 1:]
-        network = model.get_base_model()
+        network = model.get_base_model() if isinstance(model, PeftModel) else model
         hidden = network.model(
             input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"]
         ).last_hidden_state[:, :-1]
@@ -82,12 +84,22 @@ def _drop_unfinished(folder: Path) -> None:
             shutil.rmtree(checkpoint)
 
 
-def fine_tune(
-    base: Path, conversations: list[list[Message]], params: SftParams, folder: Path
-) -> Trained:
-    """Train a LoRA adapter on conversations, loss on own turns only.
+def _lora(params: SftParams) -> LoraConfig:
+    return LoraConfig(
+        r=params.r,
+        lora_alpha=params.alpha,
+        lora_dropout=params.dropout,
+        target_modules=PROJECTIONS,
+        task_type="CAUSAL_LM",
+    )
 
-    The adapter is held in float32. Optimiser checkpoints go to `folder`;
+
+def fine_tune(
+    base: Path, conversations: list[list[Message]], params: SftParams, folder: Path, method: str
+) -> Trained:
+    """Train a LoRA adapter, or all weights, on conversations; loss on own turns only.
+
+    `method` is `lora` (its weights are in float32) or `full`. Optimiser checkpoints go to `folder`;
     a checkpoint found there is continued from.
 
     Raises:
@@ -124,7 +136,7 @@ def fine_tune(
             seed=params.seed,
             logging_steps=1,
             save_strategy="steps",
-            save_steps=CHECKPOINT_EVERY,
+            save_steps=CHECKPOINT_EVERY[method],
             save_total_limit=1,
             report_to=[],
             disable_tqdm=True,
@@ -132,13 +144,7 @@ def fine_tune(
         ),
         train_dataset=dataset,
         processing_class=tokenizer,
-        peft_config=LoraConfig(
-            r=params.r,
-            lora_alpha=params.alpha,
-            lora_dropout=params.dropout,
-            target_modules=PROJECTIONS,
-            task_type="CAUSAL_LM",
-        ),
+        peft_config=_lora(params) if method == "lora" else None,
         callbacks=[_Progress(sum(lengths) * params.epochs * params.batch / len(order))],
     )
     trainer.remove_callback(PrinterCallback)
