@@ -1,9 +1,10 @@
 """The comparison of two engines, with scripted ones."""
 
+from conftest import envs_of
+
 from hintdistill.agents.rollout import play_cohort
 from hintdistill.evaluation import engines
 from hintdistill.llm.scripted import ScriptedEngine
-from hintdistill.tasks.alfworld import AlfworldEnv
 
 
 def look_then_wait(messages):
@@ -15,11 +16,8 @@ def test_a_replay_of_an_engines_own_episodes_agrees_with_it(games, base_arm):
     tasks = [task for task, _ in games if task.split == "eval"][:3]
     engine = ScriptedEngine(look_then_wait)
 
-    def make_env(task):
-        return AlfworldEnv(*panel[task.task_id])
-
     arm = base_arm._replace(limits=base_arm.limits.model_copy(update={"turn_limit": 5}))
-    episodes = play_cohort(tasks, make_env, engine, arm)
+    episodes = play_cohort(tasks, envs_of(panel), engine, arm)
     own = [m.content for e in episodes for m in e.messages if m.own]
     said = engines.replay(engine, episodes, cohort=2)
     assert sorted(said) == sorted(own) and len(said) == 15
@@ -33,9 +31,7 @@ def test_whole_episodes_are_chosen_for_a_replay(games, base_arm, monkeypatch):
     panel = {task.task_id: (task, game) for task, game in games}
     tasks = [task for task, _ in games if task.split == "eval"][:4]
     arm = base_arm._replace(step_limit=3)
-    episodes = play_cohort(
-        tasks, lambda t: AlfworldEnv(*panel[t.task_id]), ScriptedEngine(lambda m: "look"), arm
-    )
+    episodes = play_cohort(tasks, envs_of(panel), ScriptedEngine(lambda m: "look"), arm)
     monkeypatch.setattr(engines, "REPLAYED_TURNS", 7)
     chosen = engines.choose_replay(episodes)
     assert chosen == sorted(episodes, key=lambda e: e.episode_id)[:3]

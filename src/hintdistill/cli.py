@@ -51,6 +51,18 @@ def publish(name: str) -> None:
     click.echo(f"published to {folder}")
 
 
+@cli.command("keep-trial")
+@click.option("--name", required=True, help="What was tried, as in `lora-r64`.")
+@click.option("--env", required=True, help="Environment, as in `alfworld`.")
+@click.option("--agent", required=True, help="Prompting protocol, as in `react`.")
+@click.option("--chosen", is_flag=True, help="The profile has these settings.")
+def keep_trial(name: str, env: str, agent: str, chosen: bool) -> None:
+    """Keep the figures of arms played on split dev, for the report; no stage."""
+    from hintdistill.stages import _trials
+
+    click.echo(f"kept in {_trials.keep_trial(name, env, agent, chosen=chosen)}")
+
+
 @cli.command()
 def estimate() -> None:
     """Say how long the next `dvc repro` will take; no stage."""

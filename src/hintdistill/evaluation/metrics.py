@@ -65,14 +65,16 @@ def arm_figures(episodes: Sequence[Episode]) -> dict[str, float]:
 
 
 def cell_summary(arms: Arms) -> dict[str, Any]:
-    """All arms of one environment and agent, and their paired comparisons."""
+    """The arms of one environment and agent, and the paired comparisons that they allow."""
     success = {
         arm: [e.success for e in sorted(episodes, key=lambda e: e.task_id)]
         for arm, episodes in arms.items()
     }
     summary: dict[str, Any] = {arm: arm_figures(episodes) for arm, episodes in arms.items()}
     summary["compare"] = {
-        f"{a}-{b}": compare(success[a], success[b])._asdict() for a, b in COMPARISONS
+        f"{a}-{b}": compare(success[a], success[b])._asdict()
+        for a, b in COMPARISONS
+        if a in arms and b in arms
     }
     return summary
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from hintdistill.evaluation.causes import CauseRow, causes_table
 from hintdistill.evaluation.metrics import ARMS, COMPARISONS
+from hintdistill.evaluation.trials import trials_table
 from hintdistill.records import HINT_SOURCE_SPLIT
 
 ARM_WORDS = {
@@ -76,6 +77,7 @@ def render_report(
     cells: dict[str, dict[str, Any]],
     audits: dict[str, dict[str, Any]],
     causes: dict[str, list[CauseRow]],
+    trials: dict[str, dict[str, Any]],
     *,
     model: str,
     split: str,
@@ -87,6 +89,7 @@ def render_report(
         cells: cell_summary's result, by "environment, agent".
         audits: audit.json's content, by the same keys.
         causes: cause_rows of all arms on `split`, and of base and rag on train, by the same keys.
+        trials: what was tried on split dev, by name.
         model: what the base model is called, and how it was prepared.
         split: the split that was played.
         seed: of the rollouts.
@@ -118,5 +121,13 @@ def render_report(
             "them. Rows sharing n words with a hint are counted, not dropped; the sft column is "
             "what chance gives.",
             _audit_lines(audit),
+        ]
+    if trials:
+        parts += [
+            "## How the settings were chosen",
+            "On split `dev`, never on `eval`, by these trials (`metrics/trials/`, each kept by "
+            "`hintdistill keep-trial`). Wanted was a base agent that wins 20 to 50 % and is helped "
+            "by hints.",
+            trials_table(trials),
         ]
     return "\n\n".join(parts) + "\n"

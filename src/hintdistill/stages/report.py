@@ -19,6 +19,7 @@ from hintdistill.evaluation.metrics import (
 )
 from hintdistill.evaluation.report import render_report
 from hintdistill.evaluation.stats import wilson
+from hintdistill.evaluation.trials import TRIALS, read_trials
 from hintdistill.params import StageParams
 from hintdistill.records import Episode, Task, read_jsonl, write_json, write_text
 from hintdistill.settings import Settings
@@ -100,6 +101,7 @@ def command() -> None:
         cells,
         audits,
         causes,
+        read_trials(TRIALS),
         model=params.base.name + (", after a warm start on demonstrations" if warm else ""),
         split=params.eval.split,
         seed=params.rollout.seed,
