@@ -29,7 +29,7 @@ ifdef PROFILE
 	cp profiles/$(PROFILE).yaml params.yaml
 	@echo "params.yaml is now profiles/$(PROFILE).yaml"
 endif
-	@hintdistill estimate
+	-@hintdistill estimate
 	dvc repro
 	@hintdistill times
 	@cat metrics/report.md

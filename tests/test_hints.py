@@ -8,7 +8,7 @@ from hintdistill.errors import UserError
 from hintdistill.hints.curate import MAX_CHARACTERS, RawHint, curate, form_error
 from hintdistill.hints.retrieve import Bm25Retriever, PlaceboHints
 from hintdistill.records import Episode, Hint, Message, Model, Task, short_hash
-from hintdistill.tasks.alfworld import TASK_TYPES
+from hintdistill.tasks.alfworld_goal import TASK_TYPES
 
 
 def episode_of(task_id, **changes):

@@ -18,7 +18,8 @@ from conftest import ROOT
 from hintdistill.errors import UserError
 from hintdistill.records import SPLITS, Game, Task, content_sha256, read_jsonl
 from hintdistill.stages import panel as panel_stage
-from hintdistill.tasks.alfworld import TASK_TYPES, AlfworldEnv, instruction_of
+from hintdistill.tasks.alfworld import AlfworldEnv
+from hintdistill.tasks.alfworld_goal import TASK_TYPES, instruction_of
 from hintdistill.tasks.alfworld_official import (
     DATA_VARIABLE,
     instruction_in,

@@ -7,8 +7,23 @@ import yaml
 from conftest import ROOT
 
 from hintdistill.errors import UserError
-from hintdistill.estimate import REFERENCE, REFERENCE_GFLOPS, estimate, in_words, matmul_speed
-from hintdistill.timing import PIPELINE, TIMES, StageTime, note, noted, timed, times_text, work
+from hintdistill.stages._estimate import (
+    REFERENCE,
+    REFERENCE_GFLOPS,
+    estimate,
+    in_words,
+    matmul_speed,
+)
+from hintdistill.stages._timing import (
+    PIPELINE,
+    TIMES,
+    StageTime,
+    note,
+    noted,
+    timed,
+    times_text,
+    work,
+)
 
 CELL = "alfworld-react"
 
@@ -49,7 +64,7 @@ def test_a_stage_notes_its_time_only_if_it_ends_well(profile, caplog):
 def test_work_follows_the_params(profile):
     for stage, block, key in [
         ("panel@alfworld", "alfworld", "dev"),
-        (f"demos@{CELL}", "alfworld", "warmstart"),
+        (f"demos@{CELL}", "demos", "useless"),
         (f"warmstart@{CELL}", "warmstart", "epochs"),
         (f"failures@{CELL}", "alfworld", "train"),
         (f"teacher@{CELL}", "rollout", "turn_limit"),
@@ -84,8 +99,7 @@ def test_an_estimate_prefers_times_of_this_machine_scaled_by_the_work(profile):
 
 
 def test_times_are_shown_in_the_order_of_the_pipeline(profile):
-    with pytest.raises(UserError, match="make run"):
-        times_text()
+    assert "No stage" in times_text()
     for stage, seconds in [("report", 1.0), (f"hints@{CELL}", 2.4), ("base", 5), ("report", 3.0)]:
         note(StageTime(stage, seconds, 1, resumed=stage == "base"))
     lines = [line.split() for line in times_text().splitlines()]

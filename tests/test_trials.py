@@ -28,8 +28,8 @@ def arms():
 def test_trials_are_kept_and_shown_with_what_differs(tmp_path, monkeypatch, arms):
     monkeypatch.chdir(tmp_path)
     keep_trial("lora", "alfworld", "react", arms, params(r=64, method="lora"), chosen=True)
-    path = keep_trial("full", "alfworld", "react", arms, params(r=64, method="full"), chosen=False)
-    kept = read_trials(path.parent)
+    keep_trial("full", "alfworld", "react", arms, params(r=64, method="full"), chosen=False)
+    kept = read_trials("alfworld", "react")
     assert list(kept) == ["full", "lora"]
     assert kept["lora"]["base"]["n"] == 2
     assert kept["lora"]["compare"]["rag-base"]["diff"] == 0.5
@@ -45,17 +45,23 @@ def test_a_parameter_that_a_trial_did_not_have_is_a_dash(tmp_path, monkeypatch, 
     older = params()
     del older["warmstart"]["dtype"]
     keep_trial("older", "alfworld", "react", arms, older, chosen=False)
-    path = keep_trial("newer", "alfworld", "react", arms, params(), chosen=False)
-    table = trials_table(read_trials(path.parent))
+    keep_trial("newer", "alfworld", "react", arms, params(), chosen=False)
+    table = trials_table(read_trials("alfworld", "react"))
     assert "| trial | warmstart.dtype | n |" in table
     assert "| older | - | 2 |" in table
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"params": {}}', json.dumps({"base": 1})])
-def test_a_file_that_is_no_trial_is_named(tmp_path, content):
-    (tmp_path / "odd.json").write_text(content)
+def test_a_file_that_is_no_trial_is_named(tmp_path, monkeypatch, content):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "metrics/trials/alfworld-react/odd.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(content)
     with pytest.raises(UserError, match=r"odd\.json"):
-        read_trials(tmp_path)
+        read_trials("alfworld", "react")
+    arms = {"base": [episode_of("1")], "rag": [episode_of("1")]}
+    with pytest.raises(UserError, match=r"odd\.json"):
+        keep_trial("odd", "alfworld", "react", arms, params(), chosen=False)
 
 
 def test_names_and_tasks_are_checked(tmp_path, monkeypatch, arms):

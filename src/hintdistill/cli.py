@@ -14,7 +14,8 @@ import click
 
 from hintdistill import stages
 from hintdistill.errors import UserError
-from hintdistill.timing import timed, times_text
+from hintdistill.stages._cell import cell_options
+from hintdistill.stages._timing import timed, times_text
 
 
 class StageGroup(click.Group):
@@ -47,14 +48,14 @@ def publish(name: str) -> None:
     from hintdistill.evaluation import publish as publishing
 
     folder = publishing.publish(name)
-    publishing.update_readme(name, Path("README.md"))
     click.echo(f"published to {folder}")
+    if not publishing.update_readme(name, Path("README.md")):
+        click.echo(f"README.md has no marks for results:{name}, so no table of it")
 
 
 @cli.command("keep-trial")
 @click.option("--name", required=True, help="What was tried, as in `lora-r64`.")
-@click.option("--env", required=True, help="Environment, as in `alfworld`.")
-@click.option("--agent", required=True, help="Prompting protocol, as in `react`.")
+@cell_options
 @click.option("--chosen", is_flag=True, help="The profile has these settings.")
 def keep_trial(name: str, env: str, agent: str, chosen: bool) -> None:
     """Keep the figures of arms played on split dev, for the report; no stage."""
@@ -66,7 +67,7 @@ def keep_trial(name: str, env: str, agent: str, chosen: bool) -> None:
 @cli.command()
 def estimate() -> None:
     """Say how long the next `dvc repro` will take; no stage."""
-    from hintdistill.estimate import estimate_text
+    from hintdistill.stages._estimate import estimate_text
 
     click.echo(estimate_text())
 
@@ -78,8 +79,7 @@ def times() -> None:
 
 
 @cli.command("compare-engines")
-@click.option("--env", required=True, help="Environment, as in `alfworld`.")
-@click.option("--agent", required=True, help="Prompting protocol, as in `react`.")
+@cell_options
 def compare_engines(env: str, agent: str) -> None:
     """Speed and agreement of both engines, to metrics/engines.json; no stage."""
     from hintdistill.stages import _engines

@@ -27,6 +27,27 @@ def per_env() -> Any:
     return Field(alias=PER_ENV)
 
 
+def read_params() -> dict[str, Any]:
+    """The whole of params.yaml, unchecked; for commands that are no stage.
+
+    Raises:
+        UserError: no such file, or not blocks of YAML.
+    """
+    try:
+        with PARAMS_FILE.open(encoding="utf-8") as file:
+            content = yaml.safe_load(file)
+    except FileNotFoundError:
+        raise UserError(
+            f"{PARAMS_FILE}: expected this file in the current folder, found none. "
+            "Run from the repository's root."
+        ) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{PARAMS_FILE}: expected YAML: {str(error).splitlines()[0]}") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{PARAMS_FILE}: expected blocks of parameters, got {content!r:.80}")
+    return content
+
+
 class StageParams(BaseModel):
     """Base of a stage's declaration of what it reads."""
 
@@ -52,18 +73,7 @@ class StageParams(BaseModel):
         Raises:
             UserError: no such file, no YAML, or a declared key is missing or of a wrong type.
         """
-        try:
-            with PARAMS_FILE.open(encoding="utf-8") as file:
-                content = yaml.safe_load(file)
-        except FileNotFoundError:
-            raise UserError(
-                f"{PARAMS_FILE}: expected this file in the current folder, found none. "
-                "Run from the repository's root."
-            ) from None
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise UserError(f"{PARAMS_FILE}: expected YAML: {str(error).splitlines()[0]}") from None
-        if not isinstance(content, dict):
-            raise UserError(f"{PARAMS_FILE}: expected blocks of parameters, got {content!r:.80}")
+        content = read_params()
         if env is not None:
             content[PER_ENV] = content.get(env)
         try:

@@ -34,6 +34,8 @@ class Scratch:
         inputs: files and folders that the result depends on.
     """
 
+    any_resumed = False  # whether this process goes on from an earlier one's progress
+
     def __init__(self, stage: str, cell: str, settings: str, inputs: Iterable[Path]) -> None:
         digest = hashlib.sha256(f"{stage}\0{cell}\0{settings}".encode())
         code = import_closure(PACKAGE / "stages" / f"{stage}.py")
@@ -47,6 +49,7 @@ class Scratch:
                 if old != self.folder:
                     shutil.rmtree(old)
         self.folder.mkdir(parents=True, exist_ok=True)
+        Scratch.any_resumed |= any(self.folder.iterdir())
 
     def drop(self) -> None:
         """Remove the folder; to be called once the stage's outs are written."""

@@ -15,14 +15,19 @@ from typing import NamedTuple
 
 from hintdistill.agents.agent import Agent
 from hintdistill.agents.habits import habits_of, prevented_by
-from hintdistill.errors import UserError
 from hintdistill.llm.engine import Request, Turn
 from hintdistill.records import Message, Model, short_hash
-from hintdistill.tasks.alfworld import NOTHING_HAPPENS, instruction_of
-from hintdistill.tasks.alfworld_goal import STATIONS, class_of, is_closed, parse_goal, things_in
+from hintdistill.tasks.alfworld_goal import (
+    NOTHING_HAPPENS,
+    STATIONS,
+    class_of,
+    instruction_of,
+    is_closed,
+    require_goal,
+    things_in,
+)
 
-CONTAINERS = frozenset({"cabinet", "drawer", "fridge", "microwave", "safe"})
-# Where it looks first; classes that are not listed come between those that are and CONTAINERS.
+# Where it looks first, and where last: what opens. Other classes come in between.
 SEARCH_ORDER = (
     "countertop", "diningtable", "desk", "sidetable", "coffeetable", "dresser", "bed", "sofa",
     "armchair", "shelf", "sinkbasin", "stoveburner", "toilet", "tvstand", "garbagecan",
@@ -57,10 +62,7 @@ class Demonstrator:
     def __init__(
         self, agent: Agent, prompt: str, first_observation: str, slips: float, rng: random.Random
     ) -> None:
-        sentence = instruction_of(first_observation)
-        goal = parse_goal(sentence)
-        if goal is None:
-            raise UserError(f"demonstrator: it knows no task of the form {sentence!r}")
+        goal = require_goal(instruction_of(first_observation))
         self.agent, self.goal = agent, goal
         self.places = things_in(first_observation)
         self._slips, self._rng = slips, rng

@@ -13,30 +13,16 @@ from typing import Any
 
 from hintdistill.errors import UserError
 from hintdistill.evaluation.report import arms_table, comparisons_table
-from hintdistill.params import StageParams
+from hintdistill.params import read_params
 from hintdistill.records import write_json, write_text
-from hintdistill.settings import Settings
 
 METRICS = Path("metrics")
 PUBLISHED = METRICS / "published"
+TABLES = ("episodes.csv", "plots/arms.csv", "plots/types.csv", "plots/causes.csv")
 WHOLE_PANEL_ONLY = "official"
+OFFICIAL_GAMES = 134  # of valid_unseen, as every paper's table has them
 CODE = ("src", "prompts", "dvc.yaml", "requirements.lock")
 _CAPTURE = {"capture_output": True, "text": True, "check": True}
-
-
-class Source(Settings):
-    source: str
-
-
-class Split(Settings):
-    split: str
-
-
-class Params(StageParams):
-    """What a snapshot's name promises of its params."""
-
-    alfworld: Source
-    eval: Split
 
 
 def _read_summary(path: Path) -> dict[str, Any]:
@@ -68,6 +54,24 @@ def _merge_csv(old: Path, new: Path, replaced: set[tuple[str, str]]) -> str:
     return "\n".join([header, *kept, *fresh]) + "\n"
 
 
+def _require_whole_panel(params: dict[str, Any], summary: dict[str, Any]) -> None:
+    """Refuse results that are not of all official eval games."""
+    games = params.get("alfworld", {})
+    came = {
+        "eval.split": params.get("eval", {}).get("split"),
+        "alfworld.source": games.get("source"),
+        "alfworld.eval": games.get("eval"),
+        "n": summary.get("alfworld", {}).get("react", {}).get("base", {}).get("n"),
+    }
+    expected = ("eval", "official", OFFICIAL_GAMES, OFFICIAL_GAMES)
+    for (key, value), wanted in zip(came.items(), expected, strict=True):
+        if value != wanted:
+            raise UserError(
+                f"publish: {WHOLE_PANEL_ONLY!r} takes runs on the whole official eval panel only: "
+                f"expected {key} {wanted}, got {value}. Choose another name."
+            )
+
+
 def publish(name: str) -> Path:
     """Copy the current results to metrics/published/`name`.
 
@@ -77,14 +81,11 @@ def publish(name: str) -> Path:
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
         raise UserError(f"publish: expected a name of a-z, 0-9, - and _, got {name!r}")
     summary = _read_summary(METRICS / "summary.json")
-    params = Params.read()
-    if name == WHOLE_PANEL_ONLY and (
-        params.eval.split != "eval" or params.alfworld.source != "official"
-    ):
-        raise UserError(
-            f"publish: {name!r} takes runs on the whole official eval panel only; this one has "
-            f"eval.split {params.eval.split} and alfworld.source {params.alfworld.source}."
-        )
+    if name == WHOLE_PANEL_ONLY:
+        _require_whole_panel(read_params(), summary)
+    for copied in (*TABLES, "report.md"):
+        if not (METRICS / copied).is_file():
+            raise UserError(f"{METRICS / copied}: expected a finished run's. Run `make run` first.")
     folder = PUBLISHED / name
     revision = _revision()
     known = folder / "summary.json"
@@ -96,7 +97,7 @@ def publish(name: str) -> Path:
         write_text(cell / "revision.txt", revision + "\n")
         for path in (METRICS / "report.md", Path("params.yaml")):
             write_text(cell / path.name, path.read_text(encoding="utf-8"))
-    for table in ("episodes.csv", "plots/arms.csv", "plots/types.csv", "plots/causes.csv"):
+    for table in TABLES:
         write_text(folder / table, _merge_csv(folder / table, METRICS / table, replaced))
     write_json(known, merged)
     return folder
@@ -111,13 +112,14 @@ def readme_tables(summary: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
-def update_readme(name: str, readme: Path) -> None:
-    """Put a snapshot's tables between its marks in the README, if it has marks for it."""
+def update_readme(name: str, readme: Path) -> bool:
+    """Put a snapshot's tables between its marks in the README; False where it has none for it."""
     begin, end = f"<!-- results:{name} -->", f"<!-- /results:{name} -->"
     text = readme.read_text(encoding="utf-8")
     if begin not in text or end not in text:
-        return
+        return False
     head, rest = text.split(begin, 1)
     tail = rest.split(end, 1)[1]
     tables = readme_tables(_read_summary(PUBLISHED / name / "summary.json"))
     write_text(readme, f"{head}{begin}\n{tables}\n{end}{tail}")
+    return True

@@ -77,7 +77,7 @@ def render_report(
     cells: dict[str, dict[str, Any]],
     audits: dict[str, dict[str, Any]],
     causes: dict[str, list[CauseRow]],
-    trials: dict[str, dict[str, Any]],
+    trials: dict[str, dict[str, dict[str, Any]]],
     *,
     model: str,
     split: str,
@@ -89,7 +89,7 @@ def render_report(
         cells: cell_summary's result, by "environment, agent".
         audits: audit.json's content, by the same keys.
         causes: cause_rows of all arms on `split`, and of base and rag on train, by the same keys.
-        trials: what was tried on split dev, by name.
+        trials: what was tried on split dev, by the same keys and the trial's name.
         model: what the base model is called, and how it was prepared.
         split: the split that was played.
         seed: of the rollouts.
@@ -122,12 +122,12 @@ def render_report(
             "what chance gives.",
             _audit_lines(audit),
         ]
-    if trials:
-        parts += [
-            "## How the settings were chosen",
-            "On split `dev`, never on `eval`, by these trials (`metrics/trials/`, each kept by "
-            "`hintdistill keep-trial`). Wanted was a base agent that wins 20 to 50 % and is helped "
-            "by hints.",
-            trials_table(trials),
-        ]
+        if trials[name]:
+            parts += [
+                "### How the settings were chosen",
+                "On split `dev`, never on `eval`, by these trials (`metrics/trials/`, each kept by "
+                "`hintdistill keep-trial`). Wanted was a base agent that wins 20 to 50 % and is "
+                "helped by hints.",
+                trials_table(trials[name]),
+            ]
     return "\n\n".join(parts) + "\n"

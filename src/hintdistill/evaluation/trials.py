@@ -1,7 +1,7 @@
 """What was tried while settings were chosen: figures on split dev, kept with their parameters.
 
 A trial is the arms that were played with `eval.split: dev`, base and rag at least. It is kept in
-`metrics/trials/NAME.json`, in git, and the report lists all of them, so that anyone can see that
+`metrics/trials/`, in git, and the report lists all of them, so that anyone can see that
 the settings were not chosen on `eval`.
 """
 
@@ -36,20 +36,21 @@ def keep_trial(
         raise UserError(f"trial: expected a name of a-z, 0-9, - and _, got {name!r}")
     check_same_tasks(arms, f"trial {name}")
     settings = {key: block for key, block in params.items() if key not in NOT_CHOSEN}
-    path = TRIALS / f"{name}.json"
-    about = {"env": env, "agent": agent, "chosen": chosen, "params": settings}
-    write_json(path, about | cell_summary(arms))
+    path = TRIALS / f"{env}-{agent}" / f"{name}.json"
+    if path.exists():
+        raise UserError(f"{path}: there is a trial of that name; choose another, or remove it")
+    write_json(path, {"chosen": chosen, "params": settings, **cell_summary(arms)})
     return path
 
 
-def read_trials(folder: Path) -> dict[str, dict[str, Any]]:
-    """All trials, by name.
+def read_trials(env: str, agent: str) -> dict[str, dict[str, Any]]:
+    """All trials of an environment and agent, by name.
 
     Raises:
         UserError: a file is not a trial.
     """
     trials = {}
-    for path in sorted(folder.glob("*.json")):
+    for path in sorted((TRIALS / f"{env}-{agent}").glob("*.json")):
         try:
             trials[path.stem] = json.loads(path.read_text(encoding="utf-8"))
             trials_table({path.stem: trials[path.stem]})

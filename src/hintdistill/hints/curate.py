@@ -53,7 +53,7 @@ def curate(raw_hints: Iterable[RawHint], env: str, duplicate_ratio: float) -> li
 
     Args:
         duplicate_ratio: texts at least this alike are one hint, 0 to 1 (rapidfuzz's ratio over
-            normalised text; PAPER.md: the authors merge above 0.85 of difflib's).
+            normalised text; Ibrahim et al. 2025: the authors merge above 0.85 of difflib's).
     """
     groups: list[list[RawHint]] = []
     kept = [raw for raw in raw_hints if form_error(raw.text) is None]

@@ -13,8 +13,7 @@ from typing import NamedTuple
 from hintdistill.hints import texts
 from hintdistill.hints.trace import Moment, Trace
 from hintdistill.records import Episode
-from hintdistill.tasks.alfworld import NOTHING_HAPPENS
-from hintdistill.tasks.alfworld_goal import STATIONS, class_of
+from hintdistill.tasks.alfworld_goal import NOTHING_HAPPENS, STATIONS, class_of
 
 WRITER = "diagnose"
 # So many steps or turns lost in the same way are a cause, even where the agent found out at last.

@@ -8,11 +8,12 @@ import re
 from typing import NamedTuple
 
 from hintdistill.records import Episode
-from hintdistill.tasks.alfworld import NOTHING_HAPPENS, instruction_of
 from hintdistill.tasks.alfworld_goal import (
+    NOTHING_HAPPENS,
     STATIONS,
     Goal,
     class_of,
+    instruction_of,
     is_closed,
     parse_goal,
     things_in,

@@ -13,13 +13,15 @@ from importlib import metadata
 from pathlib import Path
 
 from hintdistill.errors import UserError
-from hintdistill.llm.weights import ADAPTER_WEIGHTS, load_merged
+from hintdistill.llm import weights
 from hintdistill.records import file_sha256
 
 log = logging.getLogger(__name__)
 CACHE = Path(".cache/gguf")
 KEPT = 12  # files; the least recently used beyond these are removed
 ARCHITECTURE = "llama"
+# Packages that read, merge and write.
+CONVERTERS = ("gguf", "peft", "torch", "transformers")
 _HASH_DIGITS = 32
 
 
@@ -44,7 +46,7 @@ def require_llama(folder: Path) -> None:
         "rope_type": rope.get("rope_type", "default"),
         "attention_bias": config.get("attention_bias", False),
         "mlp_bias": config.get("mlp_bias", False),
-        "tokenizer": tokenizer["model"]["type"],
+        "tokenizer": tokenizer.get("model", {}).get("type"),
     }
     expected = {
         "model_type": ARCHITECTURE,
@@ -64,9 +66,12 @@ def require_llama(folder: Path) -> None:
 def _source_key(folder: Path, adapter: Path | None) -> str:
     """Hash of all that a GGUF file is made from: model, adapter and this converter."""
     inputs = [*folder.glob("*.safetensors"), *folder.glob("*.json"), *folder.glob("*.jinja")]
-    inputs += [adapter / ADAPTER_WEIGHTS, adapter / "adapter_config.json"] if adapter else []
-    digest = hashlib.sha256(f"gguf {metadata.version('gguf')}".encode())
-    for path in [*sorted(inputs), Path(__file__)]:
+    inputs += (
+        [adapter / weights.ADAPTER_WEIGHTS, adapter / "adapter_config.json"] if adapter else []
+    )
+    versions = [f"{name} {metadata.version(name)}" for name in CONVERTERS]
+    digest = hashlib.sha256(" ".join(versions).encode())
+    for path in [*sorted(inputs), Path(__file__), Path(weights.__file__)]:
         digest.update(f"\0{path.name}\0{file_sha256(path)}".encode())
     return digest.hexdigest()[:_HASH_DIGITS]
 
@@ -90,6 +95,8 @@ def cached_gguf(folder: Path, adapter: Path | None) -> Path:
         log.warning("%s: damaged, made anew", path)
         path.unlink(missing_ok=True)
     CACHE.mkdir(parents=True, exist_ok=True)
+    for left in CACHE.glob(f"{key}.*.partial"):  # by a conversion that was killed
+        left.unlink(missing_ok=True)
     partial = CACHE / f"{key}.{os.getpid()}.partial"
     write_gguf(folder, adapter, partial)
     path = CACHE / f"{key}-{_content_hash(partial)}.gguf"
@@ -105,7 +112,7 @@ def write_gguf(folder: Path, adapter: Path | None, path: Path) -> None:
     import gguf
     from transformers import AutoTokenizer
 
-    network = load_merged(folder, adapter)
+    network = weights.load_merged(folder, adapter)
     config = network.config
     writer = gguf.GGUFWriter(path, ARCHITECTURE)
     writer.add_name(folder.name)

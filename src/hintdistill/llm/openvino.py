@@ -20,9 +20,8 @@ BLOCK = 32  # tokens of a block of the prefix cache; fixed in OpenVINO's CPU plu
 # Tokens of 36 episodes up to about 5,000 each, for a model of 135M parameters. Memory is taken as
 # it is filled; where it overflows, the least recently used blocks are encoded again.
 CACHE_GIGABYTES = 4
-BATCHED_TOKENS = (
-    4096  # of one forward pass; first turns of a cohort are the only ones that exceed it
-)
+# Of one forward pass; the first turns of a cohort are the only ones that exceed it.
+BATCHED_TOKENS = 4096
 # Against 16-bit weights in float32, of 40 turns of the base model (2 cores, AVX512): 39 equal,
 # against 36 in bfloat16 and 38 with an 8-bit cache, at about the same CPU time a token.
 PROPERTIES = {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f16"}

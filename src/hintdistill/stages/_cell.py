@@ -60,10 +60,13 @@ class EvalParams(Settings):
     split: Literal["eval", "dev"]
 
 
+def cell_options(function):
+    """The options --env and --agent of a click command."""
+    agent = click.option("--agent", required=True, help="Prompting protocol, as in `react`.")
+    env = click.option("--env", required=True, help="Environment, as in `alfworld`.")
+    return env(agent(function))
+
+
 def cell_command(function):
     """A stage's click command, called for one environment and agent."""
-    function = click.option("--agent", required=True, help="Prompting protocol, as in `react`.")(
-        function
-    )
-    function = click.option("--env", required=True, help="Environment, as in `alfworld`.")(function)
-    return click.command()(function)
+    return click.command()(cell_options(function))

@@ -31,13 +31,14 @@ def compare_engines(env: str, agent: str) -> dict[str, Any]:
     cell, params = Cell(env, agent), RolloutStageParams.read(env)
     rollout = params.rollout
     panel = cell.read_panel()
+    source = cell.data / "failures.jsonl"
     ordered = sorted(t.task_id for t, _ in panel.values() if t.split == SPLIT)
     tasks = [panel[task_id][0] for task_id in ordered[: rollout.cohort]]
-    recorded = choose_replay(read_jsonl(cell.eval("base"), Episode))
+    recorded = choose_replay(read_jsonl(source, Episode))
     if not tasks or not recorded:
         raise UserError(
-            f"{cell.panel}, {cell.eval('base')}: expected tasks of split {SPLIT!r} and recorded "
-            f"episodes, found {len(tasks)} and {len(recorded)}. Run `dvc repro base_eval`."
+            f"{cell.panel}, {source}: expected tasks of split {SPLIT!r} and recorded episodes, "
+            f"found {len(tasks)} and {len(recorded)}. Run `dvc repro failures`."
         )
     step_limit, protocol = params.task.step_limit, make_agent(agent, env)
     arm = Arm("base", protocol, no_hints, rollout, step_limit, rollout.seed)

@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
-import yaml
-
 from hintdistill.errors import UserError
 from hintdistill.evaluation import trials
 from hintdistill.evaluation.metrics import ARMS
-from hintdistill.params import PARAMS_FILE, StageParams
+from hintdistill.params import StageParams, read_params
 from hintdistill.records import Episode, read_jsonl
-from hintdistill.stages._cell import Cell, EvalParams
+from hintdistill.stages._cell import STUDENTS, Cell, EvalParams
+from hintdistill.stages._estimate import stale_stages
 
 
 class Params(StageParams):
@@ -28,17 +27,14 @@ def keep_trial(name: str, env: str, agent: str, *, chosen: bool) -> Path:
             "Run `dvc repro base_eval prompt_eval` with it first."
         )
     cell = Cell(env, agent)
-    tasks = cell.read_tasks()
-    arms = {arm: read_jsonl(cell.eval(arm), Episode) for arm in ARMS if cell.eval(arm).is_file()}
-    on_dev = {
-        arm: played
-        for arm, played in arms.items()
-        if all(tasks[e.task_id].split == "dev" for e in played)
-    }
-    if not {"base", "rag"} <= set(on_dev):
+    stale = stale_stages()
+    stages = {arm: f"prompt_eval@{cell.name}-{arm}" for arm in ARMS}
+    stages |= {arm: f"student_eval@{cell.name}-{arm}" for arm in STUDENTS}
+    stages["base"] = f"base_eval@{cell.name}"
+    arms = {arm: read_jsonl(cell.eval(arm), Episode) for arm in ARMS if stages[arm] not in stale}
+    if not {"base", "rag"} <= set(arms):
         raise UserError(
-            f"{cell.data / 'eval'}: expected base and rag played on split dev, found "
-            f"{sorted(on_dev) or 'none'}. Run `dvc repro base_eval prompt_eval`."
+            f"keep-trial: expected arms base and rag played with these parameters, found "
+            f"{sorted(arms) or 'none'}. Run `dvc repro {stages['base']} {stages['rag']}`."
         )
-    params = yaml.safe_load(PARAMS_FILE.read_text(encoding="utf-8"))
-    return trials.keep_trial(name, env, agent, on_dev, params, chosen=chosen)
+    return trials.keep_trial(name, env, agent, arms, read_params(), chosen=chosen)

@@ -15,7 +15,7 @@ from hintdistill.scratch import Scratch
 from hintdistill.settings import Settings
 from hintdistill.stages._cell import Cell, cell_command
 from hintdistill.stages._play import EnvParams, PlayParams, open_envs, tasks_of_split
-from hintdistill.tasks.alfworld_goal import parse_goal
+from hintdistill.tasks.alfworld_goal import require_goal
 
 
 class DemoParams(Settings):
@@ -39,7 +39,7 @@ def _drawn_hints(draw, seed: int) -> Retrieve:
 
     def retrieve(task: Task, first_observation: str) -> list[HintRef]:
         rng = random.Random(short_hash("demo-hints", seed, task.task_id))
-        texts = draw(parse_goal(task.instruction), rng)
+        texts = draw(require_goal(task.instruction), rng)
         return [HintRef(hint_id=f"demo-{i}", text=text) for i, text in enumerate(texts)]
 
     return retrieve

@@ -19,7 +19,7 @@ from hintdistill.evaluation.metrics import (
 )
 from hintdistill.evaluation.report import render_report
 from hintdistill.evaluation.stats import wilson
-from hintdistill.evaluation.trials import TRIALS, read_trials
+from hintdistill.evaluation.trials import read_trials
 from hintdistill.params import StageParams
 from hintdistill.records import Episode, Task, read_jsonl, write_json, write_text
 from hintdistill.settings import Settings
@@ -33,7 +33,10 @@ class ModelName(Settings):
     name: str
 
 
-class Seed(Settings):
+class PlayedHow(Settings):
+    """Of the shared block `rollout`: what the report says of it."""
+
+    engine: str
     seed: int
 
 
@@ -42,7 +45,7 @@ class Params(StageParams):
     agents: list[str]
     base: ModelName
     model: ModelParams
-    rollout: Seed
+    rollout: PlayedHow
     eval: EvalParams
 
 
@@ -72,6 +75,7 @@ def command() -> None:
     cells: dict[str, Any] = {}
     audits: dict[str, Any] = {}
     causes: dict[str, list[CauseRow]] = {}
+    trials: dict[str, dict[str, Any]] = {}
     rows, bars, types = [], [], []
     for env in params.envs:
         for agent in params.agents:
@@ -83,6 +87,7 @@ def command() -> None:
             cells[name] = summary.setdefault(env, {})[agent] = cell_summary(arms)
             audits[name] = _read_audit(cell.metrics / "audit.json")
             causes[name] = _causes(cell, arms, tasks)
+            trials[name] = read_trials(env, agent)
             rows += episode_rows(arms, tasks)
             for arm, episodes in arms.items():
                 figures = cells[name][arm]
@@ -101,8 +106,10 @@ def command() -> None:
         cells,
         audits,
         causes,
-        read_trials(TRIALS),
-        model=params.base.name + (", after a warm start on demonstrations" if warm else ""),
+        trials,
+        model=params.base.name
+        + (", after a warm start on demonstrations" if warm else "")
+        + f", played by engine {params.rollout.engine}",
         split=params.eval.split,
         seed=params.rollout.seed,
     )

@@ -34,7 +34,8 @@ class Params(StageParams):
 @cell_command
 def command(env: str, agent: str) -> None:
     """Fine-tune the base model on the demonstrations and merge: models/warm/."""
-    from hintdistill.training.export import merge_adapter, replace_folder, save_model
+    from hintdistill.llm.weights import load_merged
+    from hintdistill.training.export import replace_folder, save_model
     from hintdistill.training.sft import fine_tune
 
     cell, params = Cell(env, agent), Params.read()
@@ -48,7 +49,11 @@ def command(env: str, agent: str) -> None:
     write_json(cell.metrics / "warmstart" / "figures.json", trained.figures)
     card = f"# {cell.warm.name}\n\n`{BASE}` after a warm start on demonstrations of {env}.\n"
     partial = scratch.folder / "merged"
-    network = merge_adapter(trained.model, BASE) if method == "lora" else trained.model
+    if method == "lora":
+        trained.model.save_pretrained(scratch.folder / "adapter")
+        network = load_merged(BASE, scratch.folder / "adapter")
+    else:
+        network = trained.model
     save_model(network, trained.tokenizer, partial, card)
     replace_folder(partial, cell.warm)
     scratch.drop()

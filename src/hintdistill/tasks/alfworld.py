@@ -4,18 +4,8 @@ from typing import Any
 
 from hintdistill.errors import UserError
 from hintdistill.records import Game, Task, content_sha256
+from hintdistill.tasks.alfworld_goal import NOTHING_HAPPENS
 from hintdistill.tasks.environment import Outcome
-
-TASK_TYPES = (
-    "look_at_obj_in_light",
-    "pick_and_place_simple",
-    "pick_clean_then_place_in_recep",
-    "pick_cool_then_place_in_recep",
-    "pick_heat_then_place_in_recep",
-    "pick_two_obj_and_place",
-)
-NOTHING_HAPPENS = "Nothing happens."
-TASK_MARK = "Your task is to: "
 
 
 def check_content(task: Task, game: Game) -> None:
@@ -77,8 +67,3 @@ class AlfworldEnv:
     def name_of(self, entity: str) -> str:
         """The name in the game ("apple 1") of an entity of its PDDL problem ("Apple_bar_0")."""
         return self._env._entity_infos[entity.lower()].name
-
-
-def instruction_of(first_observation: str) -> str:
-    """The task's sentence, out of the first observation."""
-    return first_observation.split(TASK_MARK, 1)[1].strip()

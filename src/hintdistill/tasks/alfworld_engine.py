@@ -20,7 +20,7 @@ from textworld.envs import PddlEnv
 from textworld.envs.pddl.logic import GameLogic, PddlState
 from textworld.logic import Action
 
-from hintdistill.tasks.alfworld import NOTHING_HAPPENS
+from hintdistill.tasks.alfworld_goal import NOTHING_HAPPENS
 
 
 @contextmanager

@@ -3,6 +3,18 @@
 import re
 from typing import NamedTuple
 
+from hintdistill.errors import UserError
+
+TASK_TYPES = (
+    "look_at_obj_in_light",
+    "pick_and_place_simple",
+    "pick_clean_then_place_in_recep",
+    "pick_cool_then_place_in_recep",
+    "pick_heat_then_place_in_recep",
+    "pick_two_obj_and_place",
+)
+NOTHING_HAPPENS = "Nothing happens."
+TASK_MARK = "Your task is to: "
 # alfworld.gen.goal_library's sentence templates, one expression for the two of each type.
 _SENTENCES = {
     "look_at_obj_in_light": r"(?:look at|examine the) (\w+) (?:under|with) the (\w+)",
@@ -45,9 +57,28 @@ def parse_goal(sentence: str) -> Goal | None:
     return None
 
 
+def require_goal(sentence: str) -> Goal:
+    """The goal of a task sentence.
+
+    Raises:
+        UserError: it is none of alfworld's templates.
+    """
+    goal = parse_goal(sentence)
+    if goal is None:
+        raise UserError(
+            f"expected a task sentence of one of alfworld's templates, got {sentence!r}"
+        )
+    return goal
+
+
+def instruction_of(first_observation: str) -> str:
+    """The task's sentence, out of the first observation."""
+    return first_observation.split(TASK_MARK, 1)[1].strip()
+
+
 def things_in(observation: str) -> list[str]:
     """Names ("apple 1") that an observation lists, in its order."""
-    return _THING.findall(observation.split("Your task is to:")[0])
+    return _THING.findall(observation.split(TASK_MARK)[0])
 
 
 def class_of(name: str) -> str:

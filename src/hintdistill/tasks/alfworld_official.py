@@ -10,7 +10,7 @@ import os
 import random
 import re
 from collections.abc import Iterator, Mapping
-from itertools import chain, zip_longest
+from itertools import chain, cycle, zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 
 from hintdistill.errors import UserError
 from hintdistill.records import SPLITS, Game, Task, content_sha256, short_hash
-from hintdistill.tasks.alfworld import TASK_MARK, TASK_TYPES
+from hintdistill.tasks.alfworld_goal import TASK_MARK, TASK_TYPES
 from hintdistill.tasks.alfworld_rooms import OFFICIAL_EVAL_ROOMS
 
 DATA_VARIABLE = "ALFWORLD_DATA"
@@ -139,9 +139,11 @@ def _draw(queues: Mapping[str, list[Trial]], number: int, split: str, where: Pat
             f"Lower the sizes of the splits, or unpack the whole release."
         )
     drawn: list[Trial] = []
-    while len(drawn) < number:
-        drawn += [queue.pop(0) for queue in queues.values() if queue][: number - len(drawn)]
-    return drawn
+    for queue in cycle(queues.values()):
+        if len(drawn) == number:
+            return drawn
+        if queue:
+            drawn.append(queue.pop(0))
 
 
 def draw_splits(release: Path, sizes: Mapping[str, int], seed: int) -> dict[str, list[Trial]]:

@@ -10,7 +10,8 @@ from pydantic import PositiveInt
 from hintdistill.errors import UserError
 from hintdistill.records import SPLITS, Game, Task, content_sha256, short_hash
 from hintdistill.settings import Settings
-from hintdistill.tasks.alfworld import TASK_TYPES, AlfworldEnv, instruction_of
+from hintdistill.tasks.alfworld import AlfworldEnv
+from hintdistill.tasks.alfworld_goal import TASK_TYPES, instruction_of
 from hintdistill.tasks.alfworld_official import read_official_panel
 from hintdistill.tasks.alfworld_rooms import KINDS_OF_TYPE, NewGame, rooms_of_split, write_game
 

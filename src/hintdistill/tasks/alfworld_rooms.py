@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hintdistill.errors import UserError
-from hintdistill.tasks.alfworld import TASK_TYPES
+from hintdistill.tasks.alfworld_goal import TASK_TYPES
 
 # Rooms of valid_unseen: only ever in `eval`, so that official and generated panels can be mixed.
 OFFICIAL_EVAL_ROOMS = (10, 219, 308, 424)

@@ -29,6 +29,8 @@ def _serve(connection: Connection, make_env: MakeEnv) -> None:
                 answer = getattr(share, method)(slots)
             except UserError as error:
                 answer = error
+            except Exception as error:  # the games' engine raises many kinds
+                answer = UserError(f"environment: {type(error).__name__}: {error}")
             connection.send(answer)
     except (EOFError, ConnectionError):
         return  # the parent has ended, or has heard enough

@@ -5,9 +5,7 @@ import shutil
 from pathlib import Path
 
 import torch
-from peft import get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors.torch import save_file
-from transformers import AutoModelForCausalLM
 
 from hintdistill.records import write_json, write_text
 
@@ -49,14 +47,6 @@ def save_model(network, tokenizer, folder: Path, card: str) -> None:
     write_json(folder / "config.json", {**config, "dtype": "bfloat16"})
     tokenizer.save_pretrained(folder)
     write_text(folder / "README.md", card)
-
-
-def merge_adapter(model, base: Path):
-    """The base model with the adapter added into its weights, in float32."""
-    network = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
-    merged = get_peft_model(network, model.peft_config["default"])
-    set_peft_model_state_dict(merged, get_peft_model_state_dict(model))
-    return merged.merge_and_unload()
 
 
 def save_adapter(model, folder: Path, *, name: str, base: str, card: dict[str, object]) -> None:

@@ -12,7 +12,9 @@ from hintdistill.records import Episode, Message, TrainingRow, short_hash
 from hintdistill.settings import Settings
 
 IGNORED = -100  # the label that torch's cross entropy leaves out
-MAX_INVALID = 1  # kept episodes have fewer than 2 invalid turns (PAPER.md: the authors' filter)
+MAX_INVALID = (
+    1  # kept episodes have fewer than 2 invalid turns (Ibrahim et al. 2025: the authors' filter)
+)
 # Rows are sorted by length within this many batches, so that batches need little padding.
 BATCHES_GROUPED = 8
 

@@ -19,7 +19,7 @@ from hintdistill.records import Message
 from hintdistill.training.rows import IGNORED, SftParams, tokenise, training_order
 
 log = logging.getLogger(__name__)
-# PAPER.md: the authors train all seven linear projections of a layer.
+# Ibrahim et al. 2025: the authors train all seven linear projections of a layer.
 PROJECTIONS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 # Optimiser steps; a stopped run repeats fewer than these. All weights with their optimiser are
 # twelve bytes a parameter, a hundred times an adapter's.

@@ -6,19 +6,8 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from hintdistill.errors import UserError
-from hintdistill.params import StageParams
-from hintdistill.settings import Settings
-from hintdistill.timing import noted, pipeline_place, table, work
-
-
-class Threads(Settings):
-    threads: int
-
-
-class Params(StageParams):
-    """What the speed of the model depends on."""
-
-    rollout: Threads
+from hintdistill.params import read_params
+from hintdistill.stages._timing import noted, pipeline_place, table, work
 
 
 class Reference(NamedTuple):
@@ -132,7 +121,7 @@ def estimate_text() -> str:
     stages = stale_stages()
     if not stages:
         return "Everything is up to date; nothing will run."
-    threads = Params.read().rollout.threads
+    threads = read_params()["rollout"]["threads"]
     rows = estimate(stages, lambda: matmul_speed(threads))
     total = in_words(sum(row.seconds for row in rows))
     return f"{table(rows)}\nTo run: {len(stages)} stages, about {total} on this machine."

@@ -12,10 +12,9 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from hintdistill.errors import UserError
-from hintdistill.params import StageParams, per_env
-from hintdistill.scratch import SCRATCH
-from hintdistill.settings import Settings
-from hintdistill.stages._cell import EvalParams
+from hintdistill.params import read_params
+from hintdistill.records import SPLITS
+from hintdistill.scratch import SCRATCH, Scratch
 
 log = logging.getLogger(__name__)
 
@@ -25,37 +24,10 @@ PIPELINE = (
     "panel", "base", "demos", "warmstart", "failures", "hints", "teacher", "strip", "train",
     "base_eval", "prompt_eval", "student_eval", "report",
 )  # fmt: skip
-# Of a demonstration, prompt and observations included: a trial's mean.
-TOKENS_AN_EPISODE = 870
+# Of a demonstration, prompt and observations included: the mean of profile official.
+TOKENS_AN_EPISODE = 807
 # Share of the training tasks that become a student's rows; only a run can tell.
 KEPT = 0.4
-
-
-class Panel(Settings):
-    warmstart: int
-    train: int
-    dev: int
-    eval: int
-    step_limit: int
-
-
-class Rollout(Settings):
-    turn_limit: int
-
-
-class Sft(Settings):
-    epochs: int
-    max_length: int
-
-
-class Params(StageParams):
-    """What the amount of work depends on."""
-
-    panel: Panel = per_env()
-    rollout: Rollout
-    warmstart: Sft
-    train: Sft
-    eval: EvalParams
 
 
 class StageTime(NamedTuple):
@@ -72,20 +44,21 @@ def work(stage: str) -> float:
     kind, _, cell = stage.partition("@")
     if not cell or kind in ("hints", "strip"):
         return 1
-    params = Params.read(cell.split("-")[0])
-    panel = params.panel
-    steps = min(panel.step_limit, params.rollout.turn_limit)
+    params = read_params()
+    panel = params[cell.split("-")[0]]
+    steps = min(panel["step_limit"], params["rollout"]["turn_limit"])
+    demos = panel["warmstart"] * sum(params["demos"][k] for k in ("plain", "helpful", "useless"))
     if kind == "panel":
-        return panel.warmstart + panel.train + panel.dev + panel.eval
+        return sum(panel[split] for split in SPLITS)
     if kind == "demos":
-        return panel.warmstart
+        return demos
     if kind in ("failures", "teacher"):
-        return panel.train * steps
+        return panel["train"] * steps
     if kind in ("warmstart", "train"):
-        sft: Sft = getattr(params, kind)
-        rows = panel.warmstart if kind == "warmstart" else panel.train * KEPT
-        return rows * sft.epochs * min(TOKENS_AN_EPISODE, sft.max_length)
-    return getattr(panel, params.eval.split) * steps
+        sft = params[kind]
+        rows = demos if kind == "warmstart" else panel["train"] * KEPT
+        return rows * sft["epochs"] * min(TOKENS_AN_EPISODE, sft["max_length"])
+    return panel[params["eval"]["split"]] * steps
 
 
 def timed(kind: str, command: Callable[..., None]) -> Callable[..., None]:
@@ -95,12 +68,14 @@ def timed(kind: str, command: Callable[..., None]) -> Callable[..., None]:
     def run(**options: str) -> None:
         cell = "-".join(options[key] for key in ("env", "agent", "arm") if key in options)
         stage = f"{kind}@{cell}" if cell else kind
-        resumed = any(SCRATCH.glob(f"{stage}*/*/*"))
         start = time.monotonic()
         command(**options)
         seconds = time.monotonic() - start
         log.info("stage %s: %.0f s", stage, seconds)
-        note(StageTime(stage, round(seconds, 2), work(stage), resumed))
+        try:
+            note(StageTime(stage, round(seconds, 2), work(stage), Scratch.any_resumed))
+        except (OSError, UserError, KeyError, TypeError) as error:
+            log.warning("%s: the time could not be noted: %r", TIMES, error)  # the stage is done
 
     return run
 
@@ -146,15 +121,9 @@ def table(rows: Iterable[tuple[str, float, str]]) -> str:
 
 
 def times_text() -> str:
-    """The last time of each stage, as it is shown.
-
-    Raises:
-        UserError: no stage has been timed.
-    """
+    """The last time of each stage, as it is shown."""
     rows = [
         (entry.stage, entry.seconds, "went on from a stopped run" if entry.resumed else "")
         for entry in noted().values()
     ]
-    if not rows:
-        raise UserError(f"{TIMES}: expected times of stages, found none. Run `make run` first.")
-    return table(rows)
+    return table(rows) if rows else "No stage has run here yet."
