@@ -28,8 +28,8 @@ EVERYTHING = [habit.hints[0] for habit in HABITS]
 
 @pytest.fixture
 def demonstrate(games, base_arm):
-    """Play all games of the warm start and of train with given hints: (task, episode) pairs."""
-    panel = {task.task_id: (task, game) for task, game in games if task.split != "dev"}
+    """Play the games of train, one of each type, with given hints: (task, episode) pairs."""
+    panel = {task.task_id: (task, game) for task, game in games if task.split == "train"}
     limits = base_arm.limits.model_copy(update={"turn_limit": 120})
 
     def play(hints, slips=0.0):
@@ -87,10 +87,8 @@ def test_every_wording_that_is_shown_prevents_its_habit_alone(habit):
 
 
 def test_useless_hints_change_nothing(demonstrate):
-    plain = demonstrate([])
-    for hints in (IRRELEVANT[:4], GENERAL[:4]):
-        for (_, episode), (_, other) in zip(plain, demonstrate(hints), strict=True):
-            assert turns(episode) == turns(other)
+    plain, useless = demonstrate([]), demonstrate([*IRRELEVANT[:2], *GENERAL[:2]])
+    assert [turns(episode) for _, episode in plain] == [turns(episode) for _, episode in useless]
 
 
 def test_drawn_hints_concern_the_task_or_do_not(games):

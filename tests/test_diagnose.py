@@ -18,8 +18,15 @@ from hintdistill.hints.diagnose import RULES, diagnose
 from hintdistill.hints.trace import Trace, parse_command
 from hintdistill.llm.scripted import ScriptedEngine
 from hintdistill.records import Message, Step, normalise
-from hintdistill.tasks.alfworld import TASK_TYPES, AlfworldEnv
-from hintdistill.tasks.alfworld_goal import STATIONS, class_of, is_closed, parse_goal, things_in
+from hintdistill.tasks.alfworld import AlfworldEnv
+from hintdistill.tasks.alfworld_goal import (
+    STATIONS,
+    TASK_TYPES,
+    class_of,
+    is_closed,
+    parse_goal,
+    things_in,
+)
 
 SIMPLE, TWO, LOOK = "pick_and_place_simple", "pick_two_obj_and_place", "look_at_obj_in_light"
 IDLE = ["look", "inventory"] * 20  # until the step limit, with nothing done

@@ -6,8 +6,8 @@ import pytest
 
 from hintdistill.errors import UserError
 from hintdistill.records import SPLITS, content_sha256
-from hintdistill.tasks.alfworld import TASK_TYPES, AlfworldEnv
-from hintdistill.tasks.alfworld_goal import parse_goal, things_in
+from hintdistill.tasks.alfworld import AlfworldEnv
+from hintdistill.tasks.alfworld_goal import TASK_TYPES, parse_goal, things_in
 from hintdistill.tasks.alfworld_rooms import (
     OFFICIAL_EVAL_ROOMS,
     load_room,
