@@ -82,15 +82,20 @@ class Demonstrator:
         """The whole game as one coroutine: yields lines, is sent observations."""
         yield Line("")  # primed; the first observation is the room, whose places are known already
         yield Line(self.agent.thought(self._plan()))
-        yield from self._errand()
         if self.goal.type == "pick_two_obj_and_place" and "second" not in self._habits:
-            yield Line(self.agent.thought(f"Now I look for the second {self.goal.object}."))
-            yield from self._errand()
+            second = f"look for the second {self.goal.object}"
+            yield from self._errand(then=f", then I {second}")
+            yield Line(self.agent.thought(f"Now I {second}."))
+        yield from self._errand()
         while True:  # not reached where the game ends when it is won
             yield Line(GIVE_UP)
 
-    def _errand(self):
-        """Find one object, do to it what the task wants, and bring it where it belongs."""
+    def _errand(self, then: str = ""):
+        """Find one object, do to it what the task wants, and bring it where it belongs.
+
+        Args:
+            then: what it says that it will do afterwards.
+        """
         goal = self.goal
         obj = yield from self._find(goal.object)
         if obj is None:
@@ -99,7 +104,7 @@ class Demonstrator:
         yield from self._go(place)
         yield from self._say(f"take {obj} from {place}")
         rest = self._steps_after_taking()
-        yield Line(self.agent.thought(f"I have the {obj}. Next I {rest}."))
+        yield Line(self.agent.thought(f"I have the {obj}. Next I {rest}{then}."))
         if goal.type == "look_at_obj_in_light":
             if "lamp" in self._habits:
                 yield from self._say(f"examine {obj}")
@@ -121,18 +126,18 @@ class Demonstrator:
     def _plan(self) -> str:
         """What it means to do, in the words of its first thought."""
         goal = self.goal
-        number = "a"
+        number, what = "a", "it"
         if goal.type == "pick_two_obj_and_place":
-            number = "one" if "second" in self._habits else "two"
+            number, what = ("one", "it") if "second" in self._habits else ("two", "both")
         closed = "pass by" if "container" in self._habits else "open"
-        then = self._steps_after_taking()
+        then = self._steps_after_taking(what)
         return f"I look for {number} {goal.object}. I {closed} what is closed. Then I {then}."
 
-    def _steps_after_taking(self) -> str:
+    def _steps_after_taking(self, what: str = "it") -> str:
         goal = self.goal
         if goal.type == "look_at_obj_in_light":
             return "examine it" if "lamp" in self._habits else f"use the {goal.target}"
-        steps = [self._placing("it")]
+        steps = [self._placing(what)]
         if goal.type in STATIONS and STATIONS[goal.type][0] not in self._habits:
             verb, device = STATIONS[goal.type]
             steps.insert(0, f"{verb} it with the {device}")

@@ -54,6 +54,10 @@ HABITS = (
             "Rinse {object} in the sinkbasin: clean it right after you have found it.",
             "The task wants {object} clean, so use the sinkbasin before {container}.",
             "Remember to clean {object}; the sinkbasin is where that is done.",
+            "Clean it before you carry it off: {object} goes to the sinkbasin first.",
+            "Bring {object} to {container} only after you have cleaned it.",
+            "First the sinkbasin, to clean {object}; then {container}.",
+            'Cleaning comes before placing: "clean {object} with sinkbasin".',
         ),
         (
             "Wash {object} at the sink before you bring it to its place.",
@@ -73,6 +77,10 @@ HABITS = (
             "Warm {object} up: heat it with the microwave right after you have found it.",
             "The task wants {object} hot, so use the microwave before {container}.",
             "Remember to heat {object}; the microwave is where that is done.",
+            "Heat it before you carry it off: {object} goes to the microwave first.",
+            "Bring {object} to {container} only after you have heated it.",
+            "First the microwave, to heat {object}; then {container}.",
+            'Heating comes before placing: "heat {object} with microwave".',
         ),
         (
             "Make {object} hot in the microwave before you bring it to its place.",
@@ -92,6 +100,10 @@ HABITS = (
             "Chill {object}: cool it with the fridge right after you have found it.",
             "The task wants {object} cool, so use the fridge before {container}.",
             "Remember to cool {object}; the fridge is where that is done.",
+            "Cool it before you carry it off: {object} goes to the fridge first.",
+            "Bring {object} to {container} only after you have cooled it.",
+            "First the fridge, to cool {object}; then {container}.",
+            'Cooling comes before placing: "cool {object} with fridge".',
         ),
         (
             "Make {object} cold in the fridge before you bring it to its place.",
@@ -111,6 +123,10 @@ HABITS = (
             "Repeat the whole errand for another {object} before you call it done.",
             "Both must be there in the end, so fetch the other {object} too.",
             "Place {object}, then search on for its twin.",
+            "Once the first {object} is placed, search for the other one and place it as well.",
+            "After one {object} comes the next: find it and carry it to {container} too.",
+            "The first {object} is only half of the task; the second must follow.",
+            "Find another {object} when you have put the first one down.",
         ),
         (
             "The job is half done with one {object}; carry the next one to {container}.",
@@ -130,6 +146,10 @@ HABITS = (
             "It is {lamp} that you must use, not your eyes alone.",
             "Once you hold {object}, walk to {lamp} and switch it on.",
             "Turn {lamp} on beside {object}; looking at it is not enough.",
+            'The command that counts is "use {lamp}", said with {object} in hand.',
+            '"examine {object}" is in vain; "use {lamp}" is what solves it.',
+            'Say "use {lamp}" when you hold {object} and stand where the lamp is.',
+            'Never finish with "examine"; finish with "use {lamp}".',
         ),
         (
             "Bring {object} under {lamp} and put the lamp on.",
@@ -213,6 +233,8 @@ IRRELEVANT = (
 )
 
 MAX_HINTS = 4
+# How openings are shared out over prompts without hints, with helpful and with useless ones.
+OPENINGS = (0.2, 0.5, 0.3)
 SHARE_OF_HABITS_HINTED = 0.85  # a bank says something against most mistakes, not all
 
 
@@ -235,6 +257,12 @@ def draw_helpful(goal: Goal, rng: random.Random) -> list[str]:
     hints = useful + general
     rng.shuffle(hints)
     return hints
+
+
+def draw_any(goal: Goal, rng: random.Random) -> list[str]:
+    """No hints, helpful ones or useless ones."""
+    draws = (lambda goal, rng: [], draw_helpful, draw_useless)
+    return rng.choices(draws, OPENINGS)[0](goal, rng)
 
 
 def draw_useless(goal: Goal, rng: random.Random) -> list[str]:

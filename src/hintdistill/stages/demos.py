@@ -2,10 +2,10 @@
 
 import random
 
-from pydantic import Field
+from pydantic import Field, NonNegativeInt
 
 from hintdistill.agents.demonstrator import DemonstratorEngine
-from hintdistill.agents.habits import draw_helpful, draw_useless
+from hintdistill.agents.habits import draw_any, draw_helpful, draw_useless
 from hintdistill.agents.prompts import PROMPTS
 from hintdistill.agents.registry import make_agent
 from hintdistill.agents.rollout import Arm, Retrieve, no_hints, play
@@ -24,6 +24,7 @@ class DemoParams(Settings):
     plain: float = Field(ge=0, le=1)  # no hints in the prompt
     helpful: float = Field(ge=0, le=1)  # hints against what goes wrong in such a task
     useless: float = Field(ge=0, le=1)  # hints for other tasks, or about nothing
+    openings: NonNegativeInt  # for every task: first turns alone, with hints of any kind or none
     slips: float = Field(ge=0, lt=1)  # share of commands before which there is a slip
     seed: int
 
@@ -34,11 +35,11 @@ class Params(StageParams):
     task: EnvParams = per_env()
 
 
-def _drawn_hints(draw, seed: int) -> Retrieve:
+def _drawn_hints(draw, *seed: int) -> Retrieve:
     """Hints as the demonstrator knows them, drawn for each task by seed."""
 
     def retrieve(task: Task, first_observation: str) -> list[HintRef]:
-        rng = random.Random(short_hash("demo-hints", seed, task.task_id))
+        rng = random.Random(short_hash("demo-hints", *seed, task.task_id))
         texts = draw(require_goal(task.instruction), rng)
         return [HintRef(hint_id=f"demo-{i}", text=text) for i, text in enumerate(texts)]
 
@@ -61,14 +62,24 @@ def command(env: str, agent: str) -> None:
         "helpful": _drawn_hints(draw_helpful, demos.seed),
         "useless": _drawn_hints(draw_useless, demos.seed),
     }
+    one_turn = rollout.model_copy(update={"turn_limit": 1})
+    limit, seed = params.task.step_limit, rollout.seed
     episodes: list[Episode] = []
     with open_envs(panel, rollout.cohort) as envs:
+
+        def demonstrate(shown: list[Task], arm: Arm) -> None:
+            folder = scratch.folder / f"{arm.name}-{arm.attempt}"
+            episodes.extend(play(shown, envs, engine, arm, cohort=rollout.cohort, folder=folder))
+
         for attempt, (kind, retrieve) in enumerate(kinds.items()):
             rng = random.Random(short_hash("demo-tasks", demos.seed, kind))
             shown = rng.sample(tasks, round(getattr(demos, kind) * len(tasks)))
-            limit, seed = params.task.step_limit, rollout.seed
             arm = Arm(f"demo_{kind}", protocol, retrieve, rollout, limit, seed, attempt)
-            folder = scratch.folder / kind
-            episodes += play(shown, envs, engine, arm, cohort=rollout.cohort, folder=folder)
+            demonstrate(shown, arm)
+        for attempt in range(demos.openings):
+            retrieve = _drawn_hints(draw_any, demos.seed, attempt)
+            demonstrate(
+                tasks, Arm("demo_opening", protocol, retrieve, one_turn, limit, seed, attempt)
+            )
     write_jsonl(cell.data / "demos.jsonl", sorted(episodes, key=lambda e: e.episode_id))
     scratch.drop()
