@@ -26,6 +26,7 @@ PIPELINE = (
 )  # fmt: skip
 # Of a demonstration, prompt and observations included: the mean of profile official.
 TOKENS_AN_EPISODE = 807
+TOKENS_AN_OPENING = 390
 # Share of the training tasks that become a student's rows; only a run can tell.
 KEPT = 0.4
 
@@ -48,16 +49,20 @@ def work(stage: str) -> float:
     panel = params[cell.split("-")[0]]
     steps = min(panel["step_limit"], params["rollout"]["turn_limit"])
     demos = panel["warmstart"] * sum(params["demos"][k] for k in ("plain", "helpful", "useless"))
+    openings = panel["warmstart"] * params["demos"]["openings"]
     if kind == "panel":
         return sum(panel[split] for split in SPLITS)
     if kind == "demos":
-        return demos
+        return demos + openings
     if kind in ("failures", "teacher"):
         return panel["train"] * steps
     if kind in ("warmstart", "train"):
         sft = params[kind]
         rows = demos if kind == "warmstart" else panel["train"] * KEPT
-        return rows * sft["epochs"] * min(TOKENS_AN_EPISODE, sft["max_length"])
+        tokens = rows * min(TOKENS_AN_EPISODE, sft["max_length"])
+        if kind == "warmstart":
+            tokens += openings * min(TOKENS_AN_OPENING, sft["max_length"])
+        return tokens * sft["epochs"]
     return panel[params["eval"]["split"]] * steps
 
 
