@@ -12,6 +12,7 @@ from hintdistill.agents.habits import (
     HABITS,
     IRRELEVANT,
     MAX_HINTS,
+    draw_any,
     draw_helpful,
     draw_useless,
     habits_of,
@@ -101,6 +102,14 @@ def test_drawn_hints_concern_the_task_or_do_not(games):
             assert len(helpful) <= MAX_HINTS and 1 <= len(useless) <= MAX_HINTS
             assert prevented_by("\n".join(helpful)) <= concerned
             assert not prevented_by("\n".join(useless)) & concerned
+
+
+def test_openings_are_of_all_three_kinds(games):
+    goal = parse_goal(games[0][0].instruction)
+    drawn = [draw_any(goal, random.Random(seed)) for seed in range(200)]
+    assert min(len([d for d in drawn if not d]), len([d for d in drawn if d])) > 20
+    helpful = [d for d in drawn if prevented_by("\n".join(d)) & {"container"}]
+    assert 20 < len(helpful) < 180
 
 
 def test_slips_are_not_its_own_turns_and_it_recovers(demonstrate):

@@ -58,6 +58,22 @@ def test_students_use_their_adapters_on_the_same_base(finished):
     assert None not in (sft.adapter, distilled.adapter) and sft.adapter != distilled.adapter
 
 
+def test_demonstrations_of_every_kind_and_of_warmstart_tasks_only(finished):
+    demos = episodes_of(finished, "demos.jsonl")
+    params = yaml.safe_load((finished.folder / "params.yaml").read_text())
+    tasks, shares = params["alfworld"]["warmstart"], params["demos"]
+    for kind in ("plain", "helpful", "useless"):
+        shown = [e for e in demos if e.arm == f"demo_{kind}"]
+        assert len(shown) == round(shares[kind] * tasks)
+        assert all(bool(e.hints) == (kind != "plain") or kind == "helpful" for e in shown)
+    openings = [e for e in demos if e.arm == "demo_opening"]
+    assert len(openings) == shares["openings"] * tasks
+    assert all(e.n_turns == 1 and e.messages[2].content.startswith("think:") for e in openings)
+    splits = {task.task_id: task.split for task in tasks_of(finished).values()}
+    assert {splits[e.task_id] for e in demos} == {"warmstart"}
+    assert len({e.episode_id for e in demos}) == len(demos)
+
+
 def test_rows_are_matched_and_of_train_tasks(finished):
     tasks = tasks_of(finished)
     sft = read_jsonl(finished.folder / CELL / "sft.jsonl", TrainingRow)

@@ -71,6 +71,7 @@ class Demonstrator:
         self._here = ""
         self._seen: dict[str, str] = {}  # thing -> place
         self._visited: list[str] = []
+        self._shut: set[str] = set()
         self._lines = self._play()
         next(self._lines)
 
@@ -176,14 +177,18 @@ class Demonstrator:
             if observation == NOTHING_HAPPENS:
                 return
             self._note(place, observation)
-            passes = search and "container" in self._habits
-            if open_it and is_closed(observation) and not passes:
-                observation = yield from self._say(f"open {place}")
-                self._note(place, observation)
+        passes = search and "container" in self._habits
+        if open_it and place in self._shut and not passes:
+            observation = yield from self._say(f"open {place}")
+            self._note(place, observation)
 
     def _note(self, place: str, observation: str) -> None:
         """Remember where it stands and what it sees there."""
         self._here = place
+        if is_closed(observation):
+            self._shut.add(place)
+        else:
+            self._shut.discard(place)
         if not self._is_done(place):
             self._seen.update(dict.fromkeys(things_in(observation), place))
 
