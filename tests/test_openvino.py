@@ -156,8 +156,11 @@ def test_a_file_is_reused_by_content_and_a_damaged_one_is_not(
     copy = shutil.copytree(base_model, tmp_path / "elsewhere")
     monkeypatch.setattr(gguf_export, "write_gguf", None)
     assert gguf_export.cached_gguf(copy, None) == made
-    with pytest.raises(TypeError):  # another adapter is another file
-        gguf_export.cached_gguf(copy, adapter)
+    other = shutil.copytree(adapter, tmp_path / "other")
+    config = json.loads((other / "adapter_config.json").read_text())
+    (other / "adapter_config.json").write_text(json.dumps({**config, "lora_alpha": 25}))
+    with pytest.raises(TypeError):  # another adapter is another file, to be written
+        gguf_export.cached_gguf(copy, other)
 
 
 def test_what_it_can_not_run_is_said(base_model, tmp_path, monkeypatch):

@@ -167,6 +167,8 @@ def test_nothing_reruns_and_a_comment_reruns_one_stage(finished):
         curate.write_text(before)
     ran = [line for line in changed.stdout.splitlines() if line.startswith("Running stage")]
     assert ran == ["Running stage 'hints@alfworld-react':"], changed.stdout + changed.stderr
+    back = finished.run("dvc", "repro")  # for the tests that come after, from the run cache
+    assert back.returncode == 0 and "Running stage" not in back.stdout
 
 
 def test_plots_render(finished):
