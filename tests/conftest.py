@@ -10,7 +10,7 @@ import pytest
 import yaml
 from hypothesis import settings
 
-from hintdistill.agents.react import ReactAgent
+from hintdistill.agents.registry import make_agent
 from hintdistill.agents.rollout import Arm, Limits, no_hints
 from hintdistill.records import Game, Task
 from hintdistill.tasks.alfworld import AlfworldEnv
@@ -19,6 +19,8 @@ from hintdistill.tasks.environment import InProcess
 from hintdistill.tasks.panel import Panel
 
 ROOT = Path(__file__).parent.parent
+NO_EXAMPLES = {"examples": 0}
+TYPE = "pick_and_place_simple"
 settings.register_profile("any-machine", deadline=None)  # a slow machine is no failure
 settings.load_profile("any-machine")
 
@@ -120,5 +122,10 @@ def at_root(monkeypatch) -> None:
 def base_arm(at_root) -> Arm:
     """Arm base, as the smoke profile plays it."""
     return Arm(
-        "base", ReactAgent("alfworld"), no_hints, Limits(turn_limit=30, repeat_limit=3), 20, 0
+        "base",
+        make_agent("react", "alfworld", NO_EXAMPLES),
+        no_hints,
+        Limits(turn_limit=30, repeat_limit=3),
+        20,
+        0,
     )

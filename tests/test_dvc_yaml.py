@@ -9,6 +9,7 @@ from conftest import ROOT
 from dvc.dependency.param import ParamsDependency
 from dvc.repo import Repo
 
+from hintdistill.agents.registry import AGENTS
 from hintdistill.closure import PACKAGE, import_closure
 from hintdistill.evaluation.metrics import ARMS
 
@@ -26,6 +27,12 @@ def stages():
 def names_of(stage, folder):
     paths = [Path(str(dep.def_path)) for dep in stage.deps if not isinstance(dep, ParamsDependency)]
     return {str(path) for path in paths if folder == "." or path.is_relative_to(folder)}
+
+
+def keys_read(module, env, agent):
+    """The params keys of a stage's cell."""
+    keys = module.Params.param_keys()
+    return {key.replace("{env}", env).replace("{agent}", agent) for key in keys}
 
 
 def stage_modules():
@@ -51,7 +58,7 @@ def test_params_are_those_the_stage_reads(stages, name):
         declared = {
             key for dep in stage.deps if isinstance(dep, ParamsDependency) for key in dep.params
         }
-        assert declared == {key.replace("{env}", "alfworld") for key in module.Params.param_keys()}
+        assert declared == keys_read(module, "alfworld", "react")
 
 
 def test_every_parameter_is_read_by_some_stage():
@@ -64,7 +71,7 @@ def test_every_parameter_is_read_by_some_stage():
     read = set()
     for name in stage_modules():
         module = importlib.import_module(f"hintdistill.stages.{name}")
-        read |= {key.replace("{env}", "alfworld") for key in module.Params.param_keys()}
+        read |= {key for agent in AGENTS for key in keys_read(module, "alfworld", agent)}
     # The lists of the matrix are read by dvc.yaml itself.
     assert leaves - {"envs", "agents"} <= read
 

@@ -1,22 +1,24 @@
 """The ReAct protocol: every text is exactly one of thought, action, malformed."""
 
 import pytest
+from conftest import NO_EXAMPLES, TYPE
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hintdistill.agents.agent import Belief
 from hintdistill.agents.prompts import render_prompt
-from hintdistill.agents.react import ReactAgent
+from hintdistill.agents.registry import make_agent
 from hintdistill.errors import UserError
 
 
 @pytest.fixture
 def agent():
-    return ReactAgent("alfworld")
+    return make_agent("react", "alfworld", NO_EXAMPLES)
 
 
 @given(st.text(max_size=80), st.booleans())
 def test_any_text_parses_and_what_is_parsed_is_one_line_of_it(text, complete):
-    parsed = ReactAgent("alfworld").parse(text, complete=complete)
+    parsed = make_agent("react", "alfworld", NO_EXAMPLES).parse(text, complete=complete)
     if parsed.kind == "malformed":
         assert parsed.text == ""
     else:
@@ -26,8 +28,12 @@ def test_any_text_parses_and_what_is_parsed_is_one_line_of_it(text, complete):
 
 @given(st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=40))
 def test_a_written_thought_is_read_as_that_thought(text):
-    agent = ReactAgent("alfworld")
-    assert agent.parse(agent.thought(text), complete=True) == ("thought", text)
+    agent = make_agent("react", "alfworld", NO_EXAMPLES)
+    belief = Belief(goal="", visited=(), here="", held="", intent="")
+    thought, action = agent.turns(text, "look", belief)
+    assert agent.parse(thought, complete=True) == ("thought", text)
+    assert agent.parse(action, complete=True) == ("action", "look")
+    assert agent.turns("", "look", belief) == ["look"]
 
 
 @pytest.mark.parametrize(
@@ -48,8 +54,8 @@ def test_kinds(agent, text, complete, kind):
 
 
 def test_the_hint_block_is_there_only_with_hints(agent, at_root):
-    plain = agent.system_prompt([])
-    hinted = agent.system_prompt(["Open every {container}.", "Second {object}."])
+    plain = agent.system_prompt([], TYPE)
+    hinted = agent.system_prompt(["Open every {container}.", "Second {object}."], TYPE)
     assert hinted.startswith(plain)
     assert hinted[len(plain) :].split("\n") == [
         "", "", "Hints from earlier attempts:", "- Open every {container}.", "- Second {object}."
@@ -57,11 +63,11 @@ def test_the_hint_block_is_there_only_with_hints(agent, at_root):
 
 
 def test_a_hint_is_data_not_a_template(agent, at_root):
-    assert "{{ 7 * 7 }}" in agent.system_prompt(["{{ 7 * 7 }}"])
+    assert "{{ 7 * 7 }}" in agent.system_prompt(["{{ 7 * 7 }}"], TYPE)
 
 
 def test_unset_variables_and_missing_templates_are_errors(at_root):
-    with pytest.raises(UserError, match="hints"):
+    with pytest.raises(UserError, match="examples"):
         render_prompt("react_alfworld_system.j2")
     with pytest.raises(UserError, match="no_such"):
         render_prompt("no_such.j2")

@@ -1,11 +1,12 @@
 """Stripping and the leak audit: what must be found is found, what must go is gone."""
 
 import pytest
+from conftest import NO_EXAMPLES, TYPE
 from hypothesis import given
 from hypothesis import strategies as st
 from test_hints import episode_of, task
 
-from hintdistill.agents.react import ReactAgent
+from hintdistill.agents.registry import make_agent
 from hintdistill.errors import UserError
 from hintdistill.hints.audit import LeakAudit
 from hintdistill.records import HintRef, Message, TrainingRow
@@ -25,7 +26,7 @@ def row(*own, system="s", row_id="r", task_id="1"):
 
 
 def played(agent, task_id, hints=(), own=("go to fridge 1",), **changes):
-    prompt = agent.system_prompt(list(hints))
+    prompt = agent.system_prompt(list(hints), TYPE)
     messages = [Message(role="system", content=prompt), Message(role="user", content="room")]
     for text in own:
         messages += [Message(role="assistant", content=text, own=True)]
@@ -81,7 +82,7 @@ def test_overlaps_are_counted():
 
 
 def test_strip_removes_hints_drops_leaks_and_matches(at_root):
-    agent = ReactAgent("alfworld")
+    agent = make_agent("react", "alfworld", NO_EXAMPLES)
     tasks = {str(i): task(str(i), "x") for i in range(6)}
     base = [played(agent, str(i), success=int(i < 2)) for i in range(6)]
     teacher = [played(agent, str(i), [HINT], success=int(i < 5), arm="rag") for i in range(6)]
@@ -91,7 +92,7 @@ def test_strip_removes_hints_drops_leaks_and_matches(at_root):
     assert done.audit["distilled"]["leaks_in_own_turns"] == 1
     assert done.audit["distilled"]["kept"] == 5
     for stripped in [*done.sft, *done.distilled]:
-        assert stripped.messages[0].content == agent.system_prompt([])
+        assert stripped.messages[0].content == agent.system_prompt([], TYPE)
         assert stripped.messages[-1].own
     assert strip(base, teacher, tasks, [HINT], agent, keep="success", seed=0) == done
     unlocked = {r.task_id for r in done.distilled if r.unlocked}
@@ -99,7 +100,7 @@ def test_strip_removes_hints_drops_leaks_and_matches(at_root):
 
 
 def test_no_row_left_says_what_to_change(at_root):
-    agent = ReactAgent("alfworld")
+    agent = make_agent("react", "alfworld", NO_EXAMPLES)
     tasks = {"0": task("0", "x")}
     lost = [played(agent, "0")]
     with pytest.raises(UserError, match=r"strip\.keep"):
@@ -108,7 +109,7 @@ def test_no_row_left_says_what_to_change(at_root):
 
 
 def test_an_episode_of_another_template_is_refused(at_root):
-    agent = ReactAgent("alfworld")
+    agent = make_agent("react", "alfworld", NO_EXAMPLES)
     old = played(agent, "0", [HINT], success=1)
     old.messages[0] = Message(role="system", content="an older prompt")
     with pytest.raises(UserError, match="template"):

@@ -87,6 +87,15 @@ def compare_engines(env: str, agent: str) -> None:
     click.echo(json.dumps(_engines.compare_engines(env, agent), indent=2))
 
 
+@cli.command()
+@cell_options
+def examples(env: str, agent: str) -> None:
+    """Write own in-context examples to prompts/, for `protocol.examples`; no stage."""
+    from hintdistill.stages import _examples
+
+    click.echo(f"written: {_examples.write_examples(env, agent)}")
+
+
 def main() -> None:
     # Stages log lines of their own; bars and deprecations of the libraries would bury them.
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")

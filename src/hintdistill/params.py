@@ -5,6 +5,7 @@ A stage declares the keys that it reads as a model of models, one field a block 
     class Params(StageParams):
         hints: HintParams          # reads hints.k and hints.retriever, if those are its fields
         task: AlfworldParams = per_env()   # reads the block named for the stage's environment
+        agent: AgentParams = per_agent()   # reads the block named for its agent
 
 What is not declared can't be read, so dvc.yaml's `params:` can be checked against the declaration.
 """
@@ -19,12 +20,17 @@ from hintdistill.errors import UserError
 from hintdistill.settings import Settings
 
 PARAMS_FILE = Path("params.yaml")
-PER_ENV = "{env}"
+PER_ENV, PER_AGENT = "{env}", "{agent}"
 
 
 def per_env() -> Any:
     """A field that reads the params block with the environment's own name."""
     return Field(alias=PER_ENV)
+
+
+def per_agent() -> Any:
+    """A field that reads the params block with the agent's own name."""
+    return Field(alias=PER_AGENT)
 
 
 def read_params() -> dict[str, Any]:
@@ -67,20 +73,20 @@ class StageParams(BaseModel):
         return sorted(keys)
 
     @classmethod
-    def read(cls, env: str | None = None) -> Self:
-        """Read params.yaml.
+    def read(cls, env: str | None = None, agent: str | None = None) -> Self:
+        """Read params.yaml, for the environment and agent of the stage's cell.
 
         Raises:
             UserError: no such file, no YAML, or a declared key is missing or of a wrong type.
         """
         content = read_params()
-        if env is not None:
-            content[PER_ENV] = content.get(env)
+        own = {PER_ENV: env, PER_AGENT: agent}
+        content |= {field: content.get(name) for field, name in own.items() if name is not None}
         try:
             return cls.model_validate(content)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            key = ".".join(env if part == PER_ENV else str(part) for part in first["loc"])
+            key = ".".join(str(own.get(part, part)) for part in first["loc"])
             raise UserError(
                 f"{PARAMS_FILE}, {key}: {first['msg']}, got {str(first['input'])[:80]!r}. "
                 "Mend the file, or start from a complete one in profiles/."

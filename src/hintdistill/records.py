@@ -131,6 +131,14 @@ class Hint(Record):
     source_episode_ids: list[str]
 
 
+class Example(Record):
+    """One finished game as a prompt shows it; its first message is the first observation."""
+
+    schema_: Literal["example/1"] = Field("example/1", alias="schema")
+    type: str
+    messages: list[Message]
+
+
 class TrainingRow(Record):
     """One episode as training text. `unlocked`: the base model never solved this task."""
 

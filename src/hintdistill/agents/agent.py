@@ -10,6 +10,16 @@ class ParsedTurn(NamedTuple):
     text: str  # of the thought or the action; empty where malformed
 
 
+class Belief(NamedTuple):
+    """What a player of ALFWorld knows of its own game; empty where there is nothing to say."""
+
+    goal: str  # the task's sentence
+    visited: tuple[str, ...]  # places, in the order of the first visits
+    here: str
+    held: str
+    intent: str  # what it is about to do, in a sentence
+
+
 class Agent(Protocol):
     """A prompting protocol for one environment."""
 
@@ -17,11 +27,14 @@ class Agent(Protocol):
     thought_answer: str  # what a turn without an action is answered
     malformed_answer: str
 
-    def system_prompt(self, hints: list[str]) -> str:
-        """Instructions, and the hint block where there are hints."""
+    def system_prompt(self, hints: list[str], task_type: str) -> str:
+        """Instructions, examples of the task's type, and the hint block where there are hints."""
 
     def parse(self, text: str, *, complete: bool) -> ParsedTurn:
         """Read one turn; `complete` is False where the token limit cut it off."""
 
-    def thought(self, text: str) -> str:
-        """A turn with that thought, as this protocol writes it; for demonstrations."""
+    def turns(self, thought: str, action: str, belief: Belief) -> list[str]:
+        """The turns that think and then act, as this protocol writes them; for demonstrations.
+
+        The last one acts. `thought` is empty where there is nothing new to think.
+        """

@@ -13,7 +13,7 @@ demonstrations, as in DART: Laskey et al. 2017).
 import random
 from typing import NamedTuple
 
-from hintdistill.agents.agent import Agent
+from hintdistill.agents.agent import Agent, Belief
 from hintdistill.agents.habits import habits_of, prevented_by
 from hintdistill.llm.engine import Request, Turn
 from hintdistill.records import Message, Model, short_hash
@@ -62,8 +62,8 @@ class Demonstrator:
     def __init__(
         self, agent: Agent, prompt: str, first_observation: str, slips: float, rng: random.Random
     ) -> None:
-        goal = require_goal(instruction_of(first_observation))
-        self.agent, self.goal = agent, goal
+        self._task = instruction_of(first_observation)
+        self.agent, self.goal = agent, (goal := require_goal(self._task))
         self.places = things_in(first_observation)
         self._slips, self._rng = slips, rng
         made = {habit.name for habit in habits_of(goal, self.places)}
@@ -72,6 +72,9 @@ class Demonstrator:
         self._seen: dict[str, str] = {}  # thing -> place
         self._visited: list[str] = []
         self._shut: set[str] = set()
+        self._at = self._held = ""  # where a slip has led it, unlike _here
+        self._thought = ""  # not said yet
+        self._intent = f"I look for the {goal.object}."
         self._lines = self._play()
         next(self._lines)
 
@@ -82,14 +85,15 @@ class Demonstrator:
     def _play(self):
         """The whole game as one coroutine: yields lines, is sent observations."""
         yield Line("")  # primed; the first observation is the room, whose places are known already
-        yield Line(self.agent.thought(self._plan()))
+        self._thought = self._plan()
         if self.goal.type == "pick_two_obj_and_place" and "second" not in self._habits:
             second = f"look for the second {self.goal.object}"
             yield from self._errand(then=f", then I {second}")
-            yield Line(self.agent.thought(f"Now I {second}."))
+            self._think(f"Now I {second}.")
         yield from self._errand()
+        self._intent = "I have done what I could."
         while True:  # not reached where the game ends when it is won
-            yield Line(GIVE_UP)
+            yield from self._act(GIVE_UP)
 
     def _errand(self, then: str = ""):
         """Find one object, do to it what the task wants, and bring it where it belongs.
@@ -105,7 +109,7 @@ class Demonstrator:
         yield from self._go(place)
         yield from self._say(f"take {obj} from {place}")
         rest = self._steps_after_taking()
-        yield Line(self.agent.thought(f"I have the {obj}. Next I {rest}{then}."))
+        self._think(f"I have the {obj}. Next I {rest}{then}.", f"Next I {rest}.")
         if goal.type == "look_at_obj_in_light":
             if "lamp" in self._habits:
                 yield from self._say(f"examine {obj}")
@@ -119,7 +123,7 @@ class Demonstrator:
             verb, device = STATIONS[goal.type]
             station = yield from self._go_to_class(device, open_it=False)
             yield from self._say(f"{verb} {obj} with {station}")
-            yield Line(self.agent.thought(f"Next I {self._placing(obj)}."))
+            self._think(f"Next I {self._placing(obj)}.")
         target = yield from self._go_to_class(goal.target)
         move = "move {} to {}" if "grammar" not in self._habits else "put {} in/on {}"
         yield from self._say(move.format(obj, target))
@@ -196,19 +200,47 @@ class Demonstrator:
         """Send a command, at times after a slip; returns its observation."""
         if self._rng.random() < self._slips:
             yield from self._slip(command)
-        return (yield Line(command))
+        return (yield from self._act(command))
+
+    def _think(self, thought: str, intent: str = "") -> None:
+        """Say a thought with the next command; go on with an intent, the thought if empty."""
+        self._thought, self._intent = thought, intent or thought
+
+    def _act(self, command: str, *, slip: bool = False):
+        """Write the turns that say what it thinks and send a command; returns its observation."""
+        belief = Belief(
+            goal=self._task,
+            visited=tuple(dict.fromkeys(self._visited)),
+            here=self._at,
+            held=self._held,
+            intent=self._intent,
+        )
+        *thoughts, action = self.agent.turns(self._thought, command, belief)
+        for thought in thoughts:
+            yield Line(thought)
+        if thoughts or not slip:  # a thought that is part of a slip is said again
+            self._thought = ""
+        observation = yield Line(action, slip)
+        if observation.startswith("You arrive at "):
+            self._at = command.removeprefix("go to ")
+        elif observation.startswith("You pick up the "):
+            self._held = command.removeprefix("take ").split(" from ")[0]
+        elif observation.startswith("You move the "):
+            self._held = ""
+        return observation
 
     def _slip(self, meant: str):
         """A command that does not help: one that is impossible, or back to an old place."""
         back = [place for place in self._visited[-4:] if place != self._here]
         if back and self._rng.random() < 0.5:
             place = self._rng.choice(back)
-            observation = yield Line(f"go to {place}", slip=True)
+            observation = yield from self._act(f"go to {place}", slip=True)
             if observation != NOTHING_HAPPENS and not meant.startswith("go to "):
-                yield Line(f"go to {self._here}")  # it was to be done where it stood before
+                # It was to be done where it stood before.
+                yield from self._act(f"go to {self._here}")
             return
         away = self._rng.choice([place for place in self.places if place != self._here])
-        yield Line(f"take {self.goal.object} 1 from {away}", slip=True)
+        yield from self._act(f"take {self.goal.object} 1 from {away}", slip=True)
 
 
 class DemonstratorEngine:

@@ -2,7 +2,8 @@
 
 import re
 
-from hintdistill.agents.agent import ParsedTurn
+from hintdistill.agents.agent import Belief, ParsedTurn
+from hintdistill.agents.examples import ProtocolParams, read_examples
 from hintdistill.agents.prompts import render_prompt
 
 _THOUGHT = re.compile(r"think:\s*(\S.*)", re.IGNORECASE)
@@ -14,13 +15,16 @@ class ReactAgent:
     name = "react"
     thought_answer = "OK."
     malformed_answer = "Invalid turn. Write one line: 'think: ...', or one command."
+    Params = ProtocolParams
 
-    def __init__(self, env: str) -> None:
+    def __init__(self, env: str, params: ProtocolParams) -> None:
         self._template = f"{self.name}_{env}_system.j2"
+        self._examples = read_examples(self.name, env, params.examples)
 
-    def system_prompt(self, hints: list[str]) -> str:
-        """Instructions, and the hint block where there are hints."""
-        return render_prompt(self._template, hints=hints)
+    def system_prompt(self, hints: list[str], task_type: str) -> str:
+        """Instructions, examples of the task's type, and the hint block where there are hints."""
+        examples = self._examples.get(task_type, [])
+        return render_prompt(self._template, examples=examples, hints=hints)
 
     def parse(self, text: str, *, complete: bool) -> ParsedTurn:
         """Read one turn. Malformed: no text, several lines, an empty thought, or cut off."""
@@ -32,6 +36,6 @@ class ReactAgent:
             return ParsedTurn("thought", thought[1]) if thought else ParsedTurn("malformed", "")
         return ParsedTurn("action", line.removeprefix(">").strip() or line)
 
-    def thought(self, text: str) -> str:
-        """A thought as this protocol writes it; for demonstrations."""
-        return f"think: {text}"
+    def turns(self, thought: str, action: str, belief: Belief) -> list[str]:
+        """The thought, where there is one, and then the action."""
+        return [f"think: {thought}", action] if thought else [action]

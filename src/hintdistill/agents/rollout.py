@@ -68,7 +68,7 @@ class _Running:
     def __init__(self, task: Task, first: str, arm: Arm) -> None:
         self.task, self._arm = task, arm
         self.hints = arm.retrieve(task, first)
-        system = arm.agent.system_prompt([hint.text for hint in self.hints])
+        system = arm.agent.system_prompt([hint.text for hint in self.hints], task.type)
         self.messages = [
             Message(role="system", content=system),
             Message(role="user", content=first),

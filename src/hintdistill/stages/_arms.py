@@ -9,9 +9,9 @@ from pydantic import PositiveInt
 from hintdistill.agents.prompts import PROMPTS
 from hintdistill.agents.rollout import Retrieve, no_hints
 from hintdistill.llm.engine import Engine
-from hintdistill.params import StageParams, per_env
+from hintdistill.params import StageParams, per_agent, per_env
 from hintdistill.scratch import Scratch
-from hintdistill.stages._cell import Cell, ModelParams
+from hintdistill.stages._cell import Cell, ModelParams, ProtocolOfAgent
 from hintdistill.stages._play import EnvParams, PlayParams, play_split
 
 
@@ -21,6 +21,11 @@ class RolloutParams(PlayParams):
     engine: Literal["openvino", "transformers"]
     dtype: Literal["float32", "bfloat16"]  # of engine transformers
     threads: PositiveInt
+
+
+class PlayingAgent(ProtocolOfAgent):
+    """The agent's own block, where a language model plays."""
+
     max_new_tokens: PositiveInt  # of one turn
 
 
@@ -30,15 +35,18 @@ class RolloutStageParams(StageParams):
     model: ModelParams
     rollout: RolloutParams
     task: EnvParams = per_env()
+    agent: PlayingAgent = per_agent()
 
 
-def make_engine(rollout: RolloutParams, model: Path, adapter: Path | None) -> Engine:
+def make_engine(
+    rollout: RolloutParams, max_new_tokens: int, model: Path, adapter: Path | None
+) -> Engine:
     """The engine that `rollout.engine` names, with a model folder and an adapter loaded.
 
     Raises:
         UserError: a file or package is missing, or the engine can't run that kind of model.
     """
-    limits = {"threads": rollout.threads, "max_new_tokens": rollout.max_new_tokens}
+    limits = {"threads": rollout.threads, "max_new_tokens": max_new_tokens}
     if rollout.engine == "openvino":
         from hintdistill.llm.openvino import OpenvinoEngine
 
@@ -78,7 +86,8 @@ def play_arm(
         out=out,
         play_params=rollout,
         step_limit=params.task.step_limit,
-        engine=make_engine(rollout, model, adapter),
+        protocol=params.agent.protocol,
+        engine=make_engine(rollout, params.agent.max_new_tokens, model, adapter),
         scratch=Scratch(stage, f"{cell.name}-{arm}", params.model_dump_json(), inputs),
         retrieve=retrieve,
     )

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import click
 
@@ -52,6 +52,12 @@ class ModelParams(Settings):
 
     def folder(self, cell: Cell) -> Path:
         return Path(os.path.normpath(f"{cell.warm}{self.path_suffix}"))
+
+
+class ProtocolOfAgent(Settings):
+    """What prompting reads of its agent's own block; the agent itself says what is in it."""
+
+    protocol: dict[str, Any]
 
 
 class EvalParams(Settings):

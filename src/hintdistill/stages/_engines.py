@@ -28,7 +28,7 @@ def compare_engines(env: str, agent: str) -> dict[str, Any]:
     Raises:
         UserError: there is no panel, model or recorded episode.
     """
-    cell, params = Cell(env, agent), RolloutStageParams.read(env)
+    cell, params = Cell(env, agent), RolloutStageParams.read(env, agent)
     rollout = params.rollout
     panel = cell.read_panel()
     source = cell.data / "failures.jsonl"
@@ -40,14 +40,14 @@ def compare_engines(env: str, agent: str) -> dict[str, Any]:
             f"{cell.panel}, {source}: expected tasks of split {SPLIT!r} and recorded episodes, "
             f"found {len(tasks)} and {len(recorded)}. Run `dvc repro failures`."
         )
-    step_limit, protocol = params.task.step_limit, make_agent(agent, env)
+    step_limit, protocol = params.task.step_limit, make_agent(agent, env, params.agent.protocol)
     arm = Arm("base", protocol, no_hints, rollout, step_limit, rollout.seed)
     figures: dict[str, Any] = {"episodes": len(tasks), "threads": rollout.threads}
     said = {}
     for name in ENGINES:
         settings = rollout.model_copy(update={"engine": name})
         began = time.monotonic()
-        engine = make_engine(settings, params.model.folder(cell), None)
+        engine = make_engine(settings, params.agent.max_new_tokens, params.model.folder(cell), None)
         loading = round(time.monotonic() - began, 1)
         with open_envs(panel, len(tasks)) as envs:
             played = timed(partial(play_cohort, tasks, envs, engine, arm))

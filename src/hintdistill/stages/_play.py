@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 from pydantic import PositiveInt
 
@@ -56,6 +57,7 @@ def play_split(
     out: Path,
     play_params: PlayParams,
     step_limit: int,
+    protocol: dict[str, Any],
     engine: Engine,
     scratch: Scratch,
     retrieve: Retrieve = no_hints,
@@ -66,7 +68,7 @@ def play_split(
         UserError: the panel has no task of that split, or there is no such agent.
     """
     panel = cell.read_panel()
-    agent = make_agent(cell.agent, cell.env)
+    agent = make_agent(cell.agent, cell.env, protocol)
     tasks = tasks_of_split(cell, panel, split)
     with open_envs(panel, min(play_params.cohort, len(tasks))) as envs:
         episodes = play(

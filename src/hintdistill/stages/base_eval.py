@@ -11,6 +11,6 @@ class Params(RolloutStageParams):
 @cell_command
 def command(env: str, agent: str) -> None:
     """Evaluate arm base."""
-    cell, params = Cell(env, agent), Params.read(env)
+    cell, params = Cell(env, agent), Params.read(env, agent)
     split = params.eval.split
     play_arm("base_eval", cell, split, "base", out=cell.eval("base"), params=params)

@@ -9,12 +9,17 @@ from hintdistill.agents.habits import draw_any, draw_helpful, draw_useless
 from hintdistill.agents.prompts import PROMPTS
 from hintdistill.agents.registry import make_agent
 from hintdistill.agents.rollout import Arm, Retrieve, no_hints, play
-from hintdistill.params import StageParams, per_env
+from hintdistill.params import StageParams, per_agent, per_env
 from hintdistill.records import Episode, HintRef, Task, short_hash, write_jsonl
 from hintdistill.scratch import Scratch
 from hintdistill.settings import Settings
-from hintdistill.stages._cell import Cell, cell_command
-from hintdistill.stages._play import EnvParams, PlayParams, open_envs, tasks_of_split
+from hintdistill.stages._cell import Cell, ProtocolOfAgent, cell_command
+from hintdistill.stages._play import (
+    EnvParams,
+    PlayParams,
+    open_envs,
+    tasks_of_split,
+)
 from hintdistill.tasks.alfworld_goal import require_goal
 
 
@@ -33,6 +38,7 @@ class Params(StageParams):
     demos: DemoParams
     rollout: PlayParams
     task: EnvParams = per_env()
+    agent: ProtocolOfAgent = per_agent()
 
 
 def _drawn_hints(draw, *seed: int) -> Retrieve:
@@ -49,13 +55,13 @@ def _drawn_hints(draw, *seed: int) -> Retrieve:
 @cell_command
 def command(env: str, agent: str) -> None:
     """Demonstrate the warm-start tasks: demos.jsonl."""
-    cell, params = Cell(env, agent), Params.read(env)
+    cell, params = Cell(env, agent), Params.read(env, agent)
     demos, rollout = params.demos, params.rollout
     inputs = [cell.panel, cell.games, PROMPTS]
     scratch = Scratch("demos", cell.name, params.model_dump_json(), inputs)
     panel = cell.read_panel()
     tasks = tasks_of_split(cell, panel, "warmstart")
-    protocol = make_agent(agent, env)
+    protocol = make_agent(agent, env, params.agent.protocol)
     engine = DemonstratorEngine(protocol, demos.slips, demos.seed)
     kinds = {
         "plain": no_hints,

@@ -11,5 +11,5 @@ class Params(RolloutStageParams):
 @cell_command
 def command(env: str, agent: str) -> None:
     """Play the training tasks without hints: failures.jsonl (all episodes)."""
-    cell, params = Cell(env, agent), Params.read(env)
+    cell, params = Cell(env, agent), Params.read(env, agent)
     play_arm("failures", cell, "train", "base", out=cell.data / "failures.jsonl", params=params)

@@ -19,7 +19,7 @@ class Params(RolloutStageParams):
 @click.option("--arm", required=True, type=click.Choice(ARMS))
 def command(env: str, agent: str, arm: str) -> None:
     """Evaluate an arm that has hints in its prompt."""
-    cell, params = Cell(env, agent), Params.read(env)
+    cell, params = Cell(env, agent), Params.read(env, agent)
     if arm == "rag":
         bank = read_jsonl(cell.hints, Hint)
         retrieve = Bm25Retriever(bank, cell.read_tasks(), params.hints.k)

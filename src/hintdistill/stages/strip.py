@@ -4,7 +4,7 @@ import logging
 from typing import Literal
 
 from hintdistill.agents.registry import make_agent
-from hintdistill.params import StageParams
+from hintdistill.params import StageParams, per_agent
 from hintdistill.records import (
     HINT_SOURCE_SPLIT,
     Episode,
@@ -14,7 +14,7 @@ from hintdistill.records import (
     write_jsonl,
 )
 from hintdistill.settings import Settings
-from hintdistill.stages._cell import Cell, cell_command
+from hintdistill.stages._cell import Cell, ProtocolOfAgent, cell_command
 from hintdistill.tasks.panel import require_split
 from hintdistill.training.strip import strip
 
@@ -28,12 +28,13 @@ class StripParams(Settings):
 
 class Params(StageParams):
     strip: StripParams
+    agent: ProtocolOfAgent = per_agent()
 
 
 @cell_command
 def command(env: str, agent: str) -> None:
     """Make the students' rows: sft.jsonl, distilled.jsonl and the audit."""
-    cell, params = Cell(env, agent), Params.read()
+    cell, params = Cell(env, agent), Params.read(agent=agent)
     tasks = cell.read_tasks()
     base = read_jsonl(cell.data / "failures.jsonl", Episode)
     teacher = read_jsonl(cell.data / "teacher.jsonl", Episode)
@@ -48,7 +49,7 @@ def command(env: str, agent: str) -> None:
         teacher,
         tasks,
         [hint.text for hint in bank],
-        make_agent(agent, env),
+        make_agent(agent, env, params.agent.protocol),
         keep=params.strip.keep,
         seed=params.strip.seed,
     )

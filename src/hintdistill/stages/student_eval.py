@@ -14,7 +14,7 @@ class Params(RolloutStageParams):
 @click.option("--arm", required=True, type=click.Choice(STUDENTS))
 def command(env: str, agent: str, arm: str) -> None:
     """Evaluate a student."""
-    cell, params = Cell(env, agent), Params.read(env)
+    cell, params = Cell(env, agent), Params.read(env, agent)
     play_arm(
         "student_eval",
         cell,

@@ -13,7 +13,7 @@ class Params(RolloutStageParams):
 @cell_command
 def command(env: str, agent: str) -> None:
     """Play the training tasks with retrieved hints: teacher.jsonl."""
-    cell, params = Cell(env, agent), Params.read(env)
+    cell, params = Cell(env, agent), Params.read(env, agent)
     bank = read_jsonl(cell.hints, Hint)
     play_arm(
         "teacher",

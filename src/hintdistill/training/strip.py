@@ -18,21 +18,23 @@ class Stripped(NamedTuple):
     audit: dict[str, Any]
 
 
-def strip_hints(episode: Episode, agent: Agent, arm: str, *, unlocked: bool) -> TrainingRow:
+def strip_hints(
+    episode: Episode, task_type: str, agent: Agent, arm: str, *, unlocked: bool
+) -> TrainingRow:
     """One row; its system prompt is rendered anew, without hints.
 
     Raises:
         UserError: the episode's own prompt is not what today's template gives with its hints,
             so a prompt without them would not differ in the hints alone.
     """
-    expected = agent.system_prompt([hint.text for hint in episode.hints])
+    expected = agent.system_prompt([hint.text for hint in episode.hints], task_type)
     if episode.messages[0].content != expected:
         raise UserError(
             f"episode {episode.episode_id}: its system prompt is not the one that prompts/ gives "
             "now, so hints can't be removed cleanly. Run `dvc repro`: the episodes are older "
             "than the template."
         )
-    return make_row(episode, agent.system_prompt([]), arm, unlocked=unlocked)
+    return make_row(episode, agent.system_prompt([], task_type), arm, unlocked=unlocked)
 
 
 def strip(
@@ -60,7 +62,7 @@ def strip(
     counts: dict[str, Any] = {"keep": keep}
     for arm, episodes in (("sft", base), ("distilled", teacher)):
         kept = [
-            strip_hints(e, agent, arm, unlocked=e.task_id not in solved)
+            strip_hints(e, tasks[e.task_id].type, agent, arm, unlocked=e.task_id not in solved)
             for e in episodes
             if keep_episode(e, keep)
         ]

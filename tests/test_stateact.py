@@ -1,0 +1,113 @@
+"""The StateAct protocol: fields, what is read, and what the demonstrator writes in it."""
+
+import re
+
+import pytest
+from conftest import TYPE, envs_of
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hintdistill.agents.agent import Belief
+from hintdistill.agents.demonstrator import DemonstratorEngine
+from hintdistill.agents.registry import make_agent
+from hintdistill.agents.rollout import play_cohort
+from hintdistill.errors import UserError
+
+FIELDS = [
+    "goal", "locations_visited", "current_location", "current_inventory", "thought", "action"
+]  # fmt: skip
+WORDS = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=20)
+
+
+def stateact(fields=FIELDS, examples=0):
+    return make_agent("stateact", "alfworld", {"examples": examples, "fields": fields})
+
+
+@given(WORDS, WORDS, st.sets(st.sampled_from(FIELDS[:-1])), st.lists(WORDS, max_size=4))
+def test_a_written_turn_is_read_as_its_action(thought, action, chosen, visited):
+    agent = stateact([field for field in FIELDS if field in chosen] + ["action"])
+    belief = Belief(goal="find a mug.", visited=tuple(visited), here="", held="", intent="I go.")
+    (turn,) = agent.turns(thought, action, belief)
+    assert [line.split(":")[0] for line in turn.splitlines()] == [
+        field for field in FIELDS if field in {*chosen, "action"}
+    ]
+    assert agent.parse(turn, complete=True) == ("action", action)
+    assert agent.parse(turn, complete=False).kind == "malformed"
+
+
+@given(st.text(max_size=80), st.booleans())
+def test_any_text_parses_and_what_is_parsed_is_of_its_last_line(text, complete):
+    parsed = stateact().parse(text, complete=complete)
+    if parsed.kind == "malformed":
+        assert parsed.text == ""
+    else:
+        assert complete and parsed.kind == "action"
+        assert parsed.text and parsed.text in text.strip().splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    "text, action",
+    [
+        ("action: look", "look"),
+        ("goal: x\nthought: y\nAction: go to fridge 1", "go to fridge 1"),
+        ("I think.\naction: look", "look"),
+        ("goal: x\nthought: y", None),
+        ("action:", None),
+        ("action: look\naction: inventory", None),
+        ("action: look\nThe fridge is closed.", None),
+        ("look", None),
+        ("", None),
+    ],
+)
+def test_what_is_an_action(text, action):
+    parsed = stateact().parse(text, complete=True)
+    assert parsed == (("action", action) if action else ("malformed", ""))
+
+
+def test_the_prompt_names_the_fields_that_are_asked_for(at_root):
+    whole = stateact().system_prompt([], TYPE)
+    assert [f for f in FIELDS if f"\n{f}: " in whole] == FIELDS
+    short = stateact(["thought", "action"]).system_prompt(["Open every {container}."], TYPE)
+    assert [f for f in FIELDS if f"\n{f}: " in short] == ["thought", "action"]
+    assert short.endswith("\n\nHints from earlier attempts:\n- Open every {container}.")
+
+
+@pytest.mark.parametrize(
+    "protocol, said",
+    [
+        ({"examples": 0, "fields": ["action", "thought"]}, "last of the fields"),
+        ({"examples": 0, "fields": ["thought", "thought", "action"]}, "twice"),
+        ({"examples": 0, "fields": ["mood", "action"]}, r"stateact\.protocol\.fields\.0"),
+        ({"examples": 0}, "fields"),
+        ({"examples": -1, "fields": FIELDS}, "examples"),
+    ],
+)
+def test_wrong_protocols_are_named(protocol, said):
+    with pytest.raises(UserError, match=said):
+        make_agent("stateact", "alfworld", protocol)
+
+
+def test_the_demonstrator_says_where_it_is_and_what_it_holds(games, base_arm):
+    panel = {task.task_id: (task, game) for task, game in games if task.split == "train"}
+    limits = base_arm.limits.model_copy(update={"turn_limit": 100})
+    arm = base_arm._replace(agent=stateact(), limits=limits, step_limit=100)
+    engine = DemonstratorEngine(arm.agent, 0.3, seed=0)
+    tasks = [task for task, _ in panel.values()]
+    for task, episode in zip(tasks, play_cohort(tasks, envs_of(panel), engine, arm), strict=True):
+        assert episode.n_turns == episode.n_steps
+        here, held, visited = "middle of the room", "nothing", []
+        said = [m.content for m in episode.messages if m.role == "assistant"]
+        for text, step in zip(said, episode.steps, strict=True):
+            fields = dict(line.split(": ", 1) for line in text.splitlines())
+            assert fields["goal"] == task.instruction
+            assert fields["current_location"] == here
+            assert fields["current_inventory"] == held
+            assert fields["locations_visited"] == (", ".join(visited) or "none")
+            assert fields["thought"] and fields["action"] == step.action
+            if found := re.match(r"You arrive at (\w+ \d+)\.", step.observation):
+                here = found[1]
+                visited += [here] if here not in visited else []
+            elif found := re.match(r"You pick up the (\w+ \d+) ", step.observation):
+                held = found[1]
+            elif step.observation.startswith("You move the "):
+                held = "nothing"
