@@ -1,4 +1,4 @@
-"""Hints: curation, retrieval, placebos."""
+"""Hints: curation, placebos."""
 
 import pytest
 from hypothesis import given
@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from hintdistill.errors import UserError
 from hintdistill.hints.curate import MAX_CHARACTERS, RawHint, curate, form_error
-from hintdistill.hints.retrieve import Bm25Retriever, PlaceboHints
+from hintdistill.hints.retrieve import PlaceboHints
 from hintdistill.records import Episode, Hint, Message, Model, Task, short_hash
 from hintdistill.tasks.alfworld_goal import TASK_TYPES
 
@@ -72,50 +72,6 @@ def task(task_id, instruction, split="train"):
         task_id=task_id, env="alfworld", split=split, type="a", source="generated",
         instruction=instruction, content_sha256="0",
     )  # fmt: skip
-
-
-def test_retrieval_ranks_by_the_tasks_that_hints_came_from():
-    tasks = {
-        t.task_id: t for t in (task("1", "put a mug in fridge"), task("2", "put a pen on bed"))
-    }
-    bank = [hint("Open it.", sources=["1"]), hint("Take it.", sources=["2"]), hint("No.", "b")]
-    retrieve = Bm25Retriever(bank, tasks, k=1)
-    assert retrieve(task("3", "put a mug in fridge"), "You see a shelf 1.")[0].text == "Open it."
-    assert retrieve(task("3", "put some pen on bed"), "You see a shelf 1.")[0].text == "Take it."
-
-
-def test_what_went_wrong_often_ranks_above_a_rare_slip():
-    """The usual settings of BM25 rank the shortest documents, the rarest mistakes, first."""
-    objects = ["mug", "pen", "cup", "pot", "pan", "fork", "bowl", "plate"]
-    tasks = [task(str(i), f"put a clean {obj} in cabinet.") for i, obj in enumerate(objects)]
-    often = hint("Clean it.", mentions=8, sources=[t.task_id for t in tasks])
-    rare = [hint("Open it.", sources=["1"]), hint("Go there.", sources=["2"])]
-    retrieve = Bm25Retriever([*rare, often], {t.task_id: t for t in tasks}, k=3)
-    room = "You see a cabinet 1, a cabinet 2, and a pen 1."
-    for obj in ("spoon", "pen", "ladle"):
-        assert retrieve(task("x", f"put a clean {obj} in cabinet."), room)[0].text == often.text
-    # Among mistakes equally common, the one that was made at a task like this one comes first.
-    assert retrieve(task("x", "put a clean cup in cabinet."), "")[1].text == "Go there."
-
-
-def test_ties_go_by_mentions_then_id_and_only_the_type_counts():
-    bank = [
-        hint("Aa.", mentions=1),
-        hint("Bb.", mentions=3),
-        hint("Cc.", mentions=3),
-        hint("Dd", "b"),
-    ]
-    found = Bm25Retriever(bank, {}, k=9)(task("3", "zzz"), "")
-    assert found[-1].text == "Aa." and len(found) == 3
-    assert found[0].hint_id < found[1].hint_id
-    other = task("3", "zzz").model_copy(update={"type": "none"})
-    assert Bm25Retriever(bank, {}, k=9)(other, "") == []
-
-
-def test_a_bank_with_an_eval_task_is_refused():
-    tasks = {"1": task("1", "put a mug in fridge", split="eval")}
-    with pytest.raises(UserError, match="eval"):
-        Bm25Retriever([hint("Open it.", sources=["1"])], tasks, k=1)
 
 
 def test_placebos_have_nine_sentences_of_hint_form_for_each_type(at_root):

@@ -2,7 +2,7 @@
 
 import click
 
-from hintdistill.hints.retrieve import Bm25Retriever, HintParams, PlaceboHints
+from hintdistill.hints.retrieve import HintParams, PlaceboHints, make_retriever
 from hintdistill.records import Hint, read_jsonl
 from hintdistill.stages._arms import RolloutStageParams, play_arm
 from hintdistill.stages._cell import Cell, EvalParams, cell_command
@@ -22,7 +22,7 @@ def command(env: str, agent: str, arm: str) -> None:
     cell, params = Cell(env, agent), Params.read(env)
     if arm == "rag":
         bank = read_jsonl(cell.hints, Hint)
-        retrieve = Bm25Retriever(bank, cell.read_tasks(), params.hints.k)
+        retrieve = make_retriever(params.hints.retriever, bank, cell.read_tasks(), params.hints.k)
     else:
         retrieve = PlaceboHints(arm, env, params.hints.k)
     play_arm(

@@ -1,6 +1,6 @@
 """Stage teacher: the base agent plays the training tasks again, with hints."""
 
-from hintdistill.hints.retrieve import Bm25Retriever, HintParams
+from hintdistill.hints.retrieve import HintParams, make_retriever
 from hintdistill.records import Hint, read_jsonl
 from hintdistill.stages._arms import RolloutStageParams, play_arm
 from hintdistill.stages._cell import Cell, cell_command
@@ -22,6 +22,6 @@ def command(env: str, agent: str) -> None:
         "rag",
         out=cell.data / "teacher.jsonl",
         params=params,
-        retrieve=Bm25Retriever(bank, cell.read_tasks(), params.hints.k),
+        retrieve=make_retriever(params.hints.retriever, bank, cell.read_tasks(), params.hints.k),
         hints=[cell.hints],
     )
