@@ -1,11 +1,18 @@
 """Hints: curation, placebos."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hintdistill.errors import UserError
-from hintdistill.hints.curate import MAX_CHARACTERS, RawHint, curate, form_error
+from hintdistill.hints.curate import (
+    MAX_CHARACTERS,
+    DuplicateParams,
+    RawHint,
+    curate,
+    form_error,
+    leaders,
+)
 from hintdistill.hints.retrieve import PlaceboHints
 from hintdistill.records import Episode, Hint, Message, Model, Task, short_hash
 from hintdistill.tasks.alfworld_goal import TASK_TYPES
@@ -22,6 +29,8 @@ def episode_of(task_id, **changes):
     return Episode(**{**fields, **changes})
 
 
+BY_RATIO = DuplicateParams(duplicate_ratio=0.85, duplicate_cosine=None)
+BY_COSINE = DuplicateParams(duplicate_ratio=0.85, duplicate_cosine=0.8)
 words = st.sampled_from(["open", "every", "closed", "{container}", "second", "{object}", "lamp"])
 raw_hints = st.builds(
     RawHint,
@@ -32,12 +41,14 @@ raw_hints = st.builds(
 )
 
 
-@given(st.lists(raw_hints, max_size=12), st.randoms())
-def test_curation_ignores_order_and_keeps_every_source(raw, random):
-    bank = curate(raw, "alfworld", 0.85)
+@pytest.mark.parametrize("duplicates", [BY_RATIO, BY_COSINE])
+@settings(max_examples=40)
+@given(raw=st.lists(raw_hints, max_size=12), random=st.randoms())
+def test_curation_ignores_order_and_keeps_every_source(duplicates, raw, random):
+    bank = curate(raw, "alfworld", duplicates)
     shuffled = list(raw)
     random.shuffle(shuffled)
-    assert curate(shuffled, "alfworld", 0.85) == bank
+    assert curate(shuffled, "alfworld", duplicates) == bank
     assert sum(hint.mentions for hint in bank) == len(raw)
     assert {t for h in bank for t in h.source_task_ids} == {r.episode.task_id for r in raw}
     assert len({hint.hint_id for hint in bank}) == len(bank)
@@ -49,9 +60,17 @@ def test_curation_merges_near_duplicates_of_a_type_only():
         return RawHint(task_type, text, "diagnose", episode_of("t"))
 
     near = ["Open every closed {container}.", "open every closed {container}!"]
-    assert len(curate([raw("a", t) for t in near], "alfworld", 0.85)) == 1
-    assert len(curate([raw("a", near[0]), raw("b", near[1])], "alfworld", 0.85)) == 2
-    assert len(curate([raw("a", near[0]), raw("a", "Use {lamp}.")], "alfworld", 0.85)) == 2
+    assert len(curate([raw("a", t) for t in near], "alfworld", BY_RATIO)) == 1
+    assert len(curate([raw("a", near[0]), raw("b", near[1])], "alfworld", BY_RATIO)) == 2
+    assert len(curate([raw("a", near[0]), raw("a", "Use {lamp}.")], "alfworld", BY_RATIO)) == 2
+
+
+def test_sentence_vectors_merge_what_is_worded_anew():
+    anew = ["Put {object} into {container}.", "Place {object} inside {container}.", "Use {lamp}."]
+    assert leaders(anew, BY_RATIO) == {text: text for text in anew}
+    assert leaders(anew, BY_COSINE) == {anew[0]: anew[1], anew[1]: anew[1], anew[2]: anew[2]}
+    raw = [RawHint("a", text, "diagnose", episode_of(text)) for text in anew]
+    assert sorted(h.mentions for h in curate(raw, "alfworld", BY_COSINE)) == [1, 2]
 
 
 def test_form():
