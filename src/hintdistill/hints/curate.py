@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from pydantic import Field
@@ -100,3 +100,8 @@ def curate(raw_hints: Iterable[RawHint], env: str, duplicates: DuplicateParams) 
             groups[leader[raw.text]].append(raw)
         bank += [_bank_entry(env, group) for group in groups.values()]
     return sorted(bank, key=lambda hint: (hint.type, hint.hint_id))
+
+
+def prune(bank: Iterable[Hint], texts: Sequence[str], duplicates: DuplicateParams) -> list[Hint]:
+    """The bank without the hints, of any type, that are near-duplicates of one of the texts."""
+    return [h for h in bank if not any(duplicates.same(text, h.text) for text in texts)]

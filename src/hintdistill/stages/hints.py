@@ -4,7 +4,7 @@ import logging
 from typing import Literal
 
 from hintdistill.errors import UserError
-from hintdistill.hints.curate import DuplicateParams, RawHint, curate
+from hintdistill.hints.curate import DuplicateParams, RawHint, curate, prune
 from hintdistill.hints.diagnose import WRITER, diagnose
 from hintdistill.params import StageParams
 from hintdistill.records import HINT_SOURCE_SPLIT, Episode, read_jsonl, write_jsonl
@@ -18,6 +18,7 @@ class WriterParams(DuplicateParams):
     """Of the shared block `hints`: how the bank is made."""
 
     writer: Literal["diagnose"]
+    prune: list[str]
 
 
 class Params(StageParams):
@@ -43,5 +44,14 @@ def command(env: str, agent: str) -> None:
             f"{source}: {len(failures)} failures gave no hint. Raise {env}.train, so that more "
             "tasks are tried."
         )
-    log.info("%d failures, %d raw hints, %d in the bank", len(failures), len(raw), len(bank))
-    write_jsonl(cell.hints, bank)
+    kept = prune(bank, params.hints.prune, params.hints)
+    if not kept:
+        raise UserError(
+            f"params.yaml, hints.prune: leaves none of the {len(bank)} hints of {cell.name}. "
+            "Name fewer texts."
+        )
+    log.info(
+        "%d failures, %d raw hints, %d in the bank after %d were pruned",
+        len(failures), len(raw), len(kept), len(bank) - len(kept),
+    )  # fmt: skip
+    write_jsonl(cell.hints, kept)
