@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from pydantic import Field
@@ -102,6 +102,7 @@ def curate(raw_hints: Iterable[RawHint], env: str, duplicates: DuplicateParams) 
     return sorted(bank, key=lambda hint: (hint.type, hint.hint_id))
 
 
-def prune(bank: Iterable[Hint], texts: Sequence[str], duplicates: DuplicateParams) -> list[Hint]:
-    """The bank without the hints, of any type, that are near-duplicates of one of the texts."""
-    return [h for h in bank if not any(duplicates.same(text, h.text) for text in texts)]
+def prune(bank: Iterable[Hint], texts: Iterable[str]) -> list[Hint]:
+    """The bank without hints, of any type, that have one of the texts (case and signs aside)."""
+    unwanted = {normalise(text) for text in texts}
+    return [hint for hint in bank if normalise(hint.text) not in unwanted]

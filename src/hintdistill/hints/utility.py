@@ -16,8 +16,7 @@ from statistics import fmean
 from typing import Literal, NamedTuple
 
 from hintdistill.evaluation.stats import compare
-from hintdistill.hints.curate import DuplicateParams, leaders
-from hintdistill.records import Episode, Hint
+from hintdistill.records import Episode, Hint, normalise
 
 # With fewer pairs, not even all of them against the hint would give a p below 0.05 in the exact
 # McNemar test (2 x 0.5^6 = 0.03), and a bootstrap of equal differences has no width.
@@ -33,7 +32,7 @@ class Utility(NamedTuple):
 
     level: Literal["cluster", "hint"]
     type: str  # a hint's task type; empty for a cluster, which may be of several
-    text: str  # the hint's, or that of the cluster's leader
+    text: str  # the hint's, or one of the cluster's, which differ in case and signs only
     n: int
     base: float
     rag: float
@@ -44,28 +43,26 @@ class Utility(NamedTuple):
 
 
 def utilities(
-    bank: Iterable[Hint],
-    base: Iterable[Episode],
-    rag: Iterable[Episode],
-    duplicates: DuplicateParams,
+    bank: Iterable[Hint], base: Iterable[Episode], rag: Iterable[Episode]
 ) -> list[Utility]:
     """Figures of each cluster and each hint that stood in a prompt; clusters first, best first.
 
-    A cluster is what says the same in the bank, whatever the type: the near-duplicates of a text.
-    With writer `diagnose` that is one form of a rule.
+    A cluster is one text, whatever the type. Within a type, near-duplicates are one hint already;
+    over types they may be different advice: "clean it with the sinkbasin", "cool it with the
+    fridge". With writer `diagnose` a cluster is one form of a rule.
 
     Args:
         base, rag: one episode a task, of the same tasks; those of `rag` had hints of the bank.
     """
     without = {episode.task_id: episode.success for episode in base}
     hints = {hint.hint_id: hint for hint in bank}
-    leader = leaders((hint.text for hint in hints.values()), duplicates)
+    one_text = {normalise(text): text for text in sorted(hint.text for hint in hints.values())}
     pairs: dict[tuple[str, str, str], dict[str, tuple[int, int]]] = defaultdict(dict)
     for episode in rag:
         pair = (episode.success, without[episode.task_id])
         for hint in (hints[ref.hint_id] for ref in episode.hints):
             pairs["hint", hint.type, hint.text][episode.task_id] = pair
-            pairs["cluster", "", leader[hint.text]][episode.task_id] = pair
+            pairs["cluster", "", one_text[normalise(hint.text)]][episode.task_id] = pair
     rows = [_utility(key, [played[t] for t in sorted(played)]) for key, played in pairs.items()]
     return sorted(rows, key=lambda row: (row.level, -row.diff, row.text, row.type))
 

@@ -5,16 +5,10 @@ import io
 from pathlib import Path
 
 from hintdistill.evaluation.metrics import check_same_tasks
-from hintdistill.hints.curate import DuplicateParams
 from hintdistill.hints.utility import Utility, not_worth, utilities
-from hintdistill.params import StageParams
 from hintdistill.records import Hint, read_jsonl, write_text
 from hintdistill.stages._cell import Cell
 from hintdistill.stages._trials import arms_on_dev
-
-
-class Params(StageParams):
-    hints: DuplicateParams
 
 
 def write_utility(env: str, agent: str, below: float) -> tuple[Path, list[str]]:
@@ -30,7 +24,7 @@ def write_utility(env: str, agent: str, below: float) -> tuple[Path, list[str]]:
     arms = arms_on_dev("utility", cell)
     check_same_tasks(arms, str(cell.data / "eval"))
     bank = read_jsonl(cell.hints, Hint)
-    rows = utilities(bank, arms["base"], arms["rag"], Params.read().hints)
+    rows = utilities(bank, arms["base"], arms["rag"])
     text = io.StringIO()
     lines = csv.writer(text, lineterminator="\n")
     lines.writerow(Utility._fields)

@@ -44,7 +44,7 @@ def command(env: str, agent: str) -> None:
             f"{source}: {len(failures)} failures gave no hint. Raise {env}.train, so that more "
             "tasks are tried."
         )
-    kept = prune(bank, params.hints.prune, params.hints)
+    kept = prune(bank, params.hints.prune)
     if not kept:
         raise UserError(
             f"params.yaml, hints.prune: leaves none of the {len(bank)} hints of {cell.name}. "
