@@ -6,9 +6,14 @@ from pathlib import Path
 
 from hintdistill.evaluation.metrics import check_same_tasks
 from hintdistill.hints.utility import Utility, not_worth, utilities
+from hintdistill.params import StageParams
 from hintdistill.records import Hint, read_jsonl, write_text
-from hintdistill.stages._cell import Cell
+from hintdistill.stages._cell import BankParams, Cell
 from hintdistill.stages._trials import arms_on_dev
+
+
+class Params(StageParams):
+    hints: BankParams
 
 
 def write_utility(env: str, agent: str, below: float) -> tuple[Path, list[str]]:
@@ -23,7 +28,7 @@ def write_utility(env: str, agent: str, below: float) -> tuple[Path, list[str]]:
     cell = Cell(env, agent)
     arms = arms_on_dev("utility", cell)
     check_same_tasks(arms, str(cell.data / "eval"))
-    bank = read_jsonl(cell.hints, Hint)
+    bank = read_jsonl(Params.read().hints.path(cell), Hint)
     rows = utilities(bank, arms["base"], arms["rag"])
     text = io.StringIO()
     lines = csv.writer(text, lineterminator="\n")
