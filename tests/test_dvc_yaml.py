@@ -1,6 +1,7 @@
 """dvc.yaml against the code: what a stage imports and reads is what it declares, no more."""
 
 import importlib
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from dvc.repo import Repo
 from hintdistill.agents.registry import AGENTS
 from hintdistill.closure import PACKAGE, import_closure
 from hintdistill.evaluation.metrics import ARMS
+from hintdistill.stages._cell import BankParams, Cell
 
 
 @pytest.fixture(scope="module")
@@ -121,3 +123,32 @@ def test_training_depends_on_the_lock(stages):
     for name in ("warmstart", "train"):
         paths = {dep.def_path for dep in stages[name][0].deps}
         assert "requirements.lock" in paths
+
+
+READ_THE_BANK = ("teacher@", "prompt_eval@", "strip@")
+
+
+@pytest.mark.parametrize(
+    ("bank", "banks"),
+    [
+        ("", {"react": "react", "other": "other"}),
+        ("/../react", {"react": "react", "other": "react"}),
+    ],
+)
+def test_an_agent_is_given_the_bank_that_hints_bank_names(tmp_path, monkeypatch, bank, banks):
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params["agents"] = list(banks)
+    params["hints"]["bank"] = bank
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    shutil.copy(ROOT / "dvc.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    stages = Repo.init(no_scm=True).index.stages
+    made = {Path(out.fs_path) for stage in stages for out in stage.outs}
+    for agent, owner in banks.items():
+        path = BankParams(bank=bank).path(Cell("alfworld", agent))
+        assert path == Path("data/alfworld", owner, "hints.jsonl")
+        assert tmp_path / path in made
+        for stage in stages:
+            if stage.name.startswith(READ_THE_BANK) and f"-{agent}" in stage.name:
+                read = {Path(dep.fs_path) for dep in stage.deps if dep.fs_path}
+                assert {p for p in read if p.name == "hints.jsonl"} == {tmp_path / path}

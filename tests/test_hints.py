@@ -1,12 +1,19 @@
-"""Hints: curation, retrieval, placebos."""
+"""Hints: curation, placebos."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hintdistill.errors import UserError
-from hintdistill.hints.curate import MAX_CHARACTERS, RawHint, curate, form_error
-from hintdistill.hints.retrieve import Bm25Retriever, PlaceboHints
+from hintdistill.hints.curate import (
+    MAX_CHARACTERS,
+    DuplicateParams,
+    RawHint,
+    curate,
+    form_error,
+    leaders,
+)
+from hintdistill.hints.retrieve import PlaceboHints
 from hintdistill.records import Episode, Hint, Message, Model, Task, short_hash
 from hintdistill.tasks.alfworld_goal import TASK_TYPES
 
@@ -22,6 +29,8 @@ def episode_of(task_id, **changes):
     return Episode(**{**fields, **changes})
 
 
+BY_RATIO = DuplicateParams(duplicate_ratio=0.85, duplicate_cosine=None)
+BY_COSINE = DuplicateParams(duplicate_ratio=0.85, duplicate_cosine=0.8)
 words = st.sampled_from(["open", "every", "closed", "{container}", "second", "{object}", "lamp"])
 raw_hints = st.builds(
     RawHint,
@@ -32,12 +41,14 @@ raw_hints = st.builds(
 )
 
 
-@given(st.lists(raw_hints, max_size=12), st.randoms())
-def test_curation_ignores_order_and_keeps_every_source(raw, random):
-    bank = curate(raw, "alfworld", 0.85)
+@pytest.mark.parametrize("duplicates", [BY_RATIO, BY_COSINE])
+@settings(max_examples=40)
+@given(raw=st.lists(raw_hints, max_size=12), random=st.randoms())
+def test_curation_ignores_order_and_keeps_every_source(duplicates, raw, random):
+    bank = curate(raw, "alfworld", duplicates)
     shuffled = list(raw)
     random.shuffle(shuffled)
-    assert curate(shuffled, "alfworld", 0.85) == bank
+    assert curate(shuffled, "alfworld", duplicates) == bank
     assert sum(hint.mentions for hint in bank) == len(raw)
     assert {t for h in bank for t in h.source_task_ids} == {r.episode.task_id for r in raw}
     assert len({hint.hint_id for hint in bank}) == len(bank)
@@ -49,9 +60,17 @@ def test_curation_merges_near_duplicates_of_a_type_only():
         return RawHint(task_type, text, "diagnose", episode_of("t"))
 
     near = ["Open every closed {container}.", "open every closed {container}!"]
-    assert len(curate([raw("a", t) for t in near], "alfworld", 0.85)) == 1
-    assert len(curate([raw("a", near[0]), raw("b", near[1])], "alfworld", 0.85)) == 2
-    assert len(curate([raw("a", near[0]), raw("a", "Use {lamp}.")], "alfworld", 0.85)) == 2
+    assert len(curate([raw("a", t) for t in near], "alfworld", BY_RATIO)) == 1
+    assert len(curate([raw("a", near[0]), raw("b", near[1])], "alfworld", BY_RATIO)) == 2
+    assert len(curate([raw("a", near[0]), raw("a", "Use {lamp}.")], "alfworld", BY_RATIO)) == 2
+
+
+def test_sentence_vectors_merge_what_is_worded_anew():
+    anew = ["Put {object} into {container}.", "Place {object} inside {container}.", "Use {lamp}."]
+    assert leaders(anew, BY_RATIO) == {text: text for text in anew}
+    assert leaders(anew, BY_COSINE) == {anew[0]: anew[1], anew[1]: anew[1], anew[2]: anew[2]}
+    raw = [RawHint("a", text, "diagnose", episode_of(text)) for text in anew]
+    assert sorted(h.mentions for h in curate(raw, "alfworld", BY_COSINE)) == [1, 2]
 
 
 def test_form():
@@ -72,50 +91,6 @@ def task(task_id, instruction, split="train"):
         task_id=task_id, env="alfworld", split=split, type="a", source="generated",
         instruction=instruction, content_sha256="0",
     )  # fmt: skip
-
-
-def test_retrieval_ranks_by_the_tasks_that_hints_came_from():
-    tasks = {
-        t.task_id: t for t in (task("1", "put a mug in fridge"), task("2", "put a pen on bed"))
-    }
-    bank = [hint("Open it.", sources=["1"]), hint("Take it.", sources=["2"]), hint("No.", "b")]
-    retrieve = Bm25Retriever(bank, tasks, k=1)
-    assert retrieve(task("3", "put a mug in fridge"), "You see a shelf 1.")[0].text == "Open it."
-    assert retrieve(task("3", "put some pen on bed"), "You see a shelf 1.")[0].text == "Take it."
-
-
-def test_what_went_wrong_often_ranks_above_a_rare_slip():
-    """The usual settings of BM25 rank the shortest documents, the rarest mistakes, first."""
-    objects = ["mug", "pen", "cup", "pot", "pan", "fork", "bowl", "plate"]
-    tasks = [task(str(i), f"put a clean {obj} in cabinet.") for i, obj in enumerate(objects)]
-    often = hint("Clean it.", mentions=8, sources=[t.task_id for t in tasks])
-    rare = [hint("Open it.", sources=["1"]), hint("Go there.", sources=["2"])]
-    retrieve = Bm25Retriever([*rare, often], {t.task_id: t for t in tasks}, k=3)
-    room = "You see a cabinet 1, a cabinet 2, and a pen 1."
-    for obj in ("spoon", "pen", "ladle"):
-        assert retrieve(task("x", f"put a clean {obj} in cabinet."), room)[0].text == often.text
-    # Among mistakes equally common, the one that was made at a task like this one comes first.
-    assert retrieve(task("x", "put a clean cup in cabinet."), "")[1].text == "Go there."
-
-
-def test_ties_go_by_mentions_then_id_and_only_the_type_counts():
-    bank = [
-        hint("Aa.", mentions=1),
-        hint("Bb.", mentions=3),
-        hint("Cc.", mentions=3),
-        hint("Dd", "b"),
-    ]
-    found = Bm25Retriever(bank, {}, k=9)(task("3", "zzz"), "")
-    assert found[-1].text == "Aa." and len(found) == 3
-    assert found[0].hint_id < found[1].hint_id
-    other = task("3", "zzz").model_copy(update={"type": "none"})
-    assert Bm25Retriever(bank, {}, k=9)(other, "") == []
-
-
-def test_a_bank_with_an_eval_task_is_refused():
-    tasks = {"1": task("1", "put a mug in fridge", split="eval")}
-    with pytest.raises(UserError, match="eval"):
-        Bm25Retriever([hint("Open it.", sources=["1"])], tasks, k=1)
 
 
 def test_placebos_have_nine_sentences_of_hint_form_for_each_type(at_root):

@@ -65,6 +65,22 @@ def keep_trial(name: str, env: str, agent: str, chosen: bool) -> None:
 
 
 @cli.command()
+@cell_options
+@click.option(
+    "--below", default=0.0, show_default=True, help="Difference in success, as in 0.05: 5 points."
+)
+def utility(env: str, agent: str, below: float) -> None:
+    """What each hint is worth on split dev, and which are not worth BELOW; no stage."""
+    from hintdistill.stages import _utility
+
+    path, texts = _utility.write_utility(env, agent, below)
+    click.echo(f"written to {path}")
+    click.echo("to add to hints.prune in params.yaml:" if texts else "no hint to prune")
+    for text in texts:
+        click.echo(f"  - {json.dumps(text)}")
+
+
+@cli.command()
 def estimate() -> None:
     """Say how long the next `dvc repro` will take; no stage."""
     from hintdistill.stages._estimate import estimate_text

@@ -1,12 +1,16 @@
 """From raw hints to the bank: form checked, duplicates merged, sources kept."""
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from pydantic import Field
 from rapidfuzz import fuzz
 
+from hintdistill.hints.embed import embed
 from hintdistill.records import Episode, Hint, normalise, short_hash
+from hintdistill.settings import Settings
 
 MAX_CHARACTERS = 120
 _PLACEHOLDER = re.compile(r"\{[a-z_]+\}")
@@ -32,6 +36,40 @@ def form_error(text: str) -> str | None:
     return None
 
 
+class DuplicateParams(Settings):
+    """Of the shared block `hints`: how alike two texts are that are one hint; either suffices.
+
+    `duplicate_ratio` is rapidfuzz's ratio over normalised text (Ibrahim et al. 2025: the authors
+    merge above 0.85 of difflib's). `duplicate_cosine` is of sentence vectors, None to leave it out.
+    It is for a writer that words the same advice anew each time: the rules of `diagnose`, each
+    different advice, come up to 0.92, and "heat it" and "cool it" in one sentence up to 0.86.
+    """
+
+    duplicate_ratio: float = Field(gt=0, le=1)
+    duplicate_cosine: float | None = Field(gt=0, le=1)
+
+    def same(self, a: str, b: str) -> bool:
+        if fuzz.ratio(normalise(a), normalise(b)) / 100 >= self.duplicate_ratio:
+            return True
+        if self.duplicate_cosine is None:
+            return False
+        left, right = embed([a, b])
+        return round(float(left @ right), 6) >= self.duplicate_cosine
+
+
+def leaders(texts: Iterable[str], duplicates: DuplicateParams) -> dict[str, str]:
+    """Each text's leader: the first, in alphabetical order, that it is the same hint as.
+
+    A text that is like no leader before it leads itself. So it goes by which texts there are, and
+    not by their order.
+    """
+    found: dict[str, str] = {}
+    for text in sorted(set(texts), key=lambda t: (normalise(t), t)):
+        before = dict.fromkeys(found.values())
+        found[text] = next((one for one in before if duplicates.same(one, text)), text)
+    return found
+
+
 def _bank_entry(env: str, group: list[RawHint]) -> Hint:
     """Merge one hint and its near-duplicates; the wording met most often stays."""
     texts = [raw.text for raw in group]
@@ -48,24 +86,23 @@ def _bank_entry(env: str, group: list[RawHint]) -> Hint:
     )
 
 
-def curate(raw_hints: Iterable[RawHint], env: str, duplicate_ratio: float) -> list[Hint]:
-    """The bank: well-formed hints, near-duplicates of a type merged, sorted by type and hint_id.
-
-    Args:
-        duplicate_ratio: texts at least this alike are one hint, 0 to 1 (rapidfuzz's ratio over
-            normalised text; Ibrahim et al. 2025: the authors merge above 0.85 of difflib's).
-    """
-    groups: list[list[RawHint]] = []
-    kept = [raw for raw in raw_hints if form_error(raw.text) is None]
-    for raw in sorted(
-        kept, key=lambda r: (r.type, normalise(r.text), r.text, r.episode.episode_id)
-    ):
-        for group in groups:
-            same = fuzz.ratio(normalise(group[0].text), normalise(raw.text)) / 100
-            if group[0].type == raw.type and same >= duplicate_ratio:
-                group.append(raw)
-                break
-        else:
-            groups.append([raw])
-    bank = [_bank_entry(env, group) for group in groups]
+def curate(raw_hints: Iterable[RawHint], env: str, duplicates: DuplicateParams) -> list[Hint]:
+    """The bank: well-formed hints, near-duplicates of a type merged, sorted by type and hint_id."""
+    by_type: dict[str, list[RawHint]] = defaultdict(list)
+    for raw in raw_hints:
+        if form_error(raw.text) is None:
+            by_type[raw.type].append(raw)
+    bank = []
+    for of_type in by_type.values():
+        leader = leaders((raw.text for raw in of_type), duplicates)
+        groups: dict[str, list[RawHint]] = defaultdict(list)
+        for raw in of_type:
+            groups[leader[raw.text]].append(raw)
+        bank += [_bank_entry(env, group) for group in groups.values()]
     return sorted(bank, key=lambda hint: (hint.type, hint.hint_id))
+
+
+def prune(bank: Iterable[Hint], texts: Iterable[str]) -> list[Hint]:
+    """The bank without hints, of any type, that have one of the texts (case and signs aside)."""
+    unwanted = {normalise(text) for text in texts}
+    return [hint for hint in bank if normalise(hint.text) not in unwanted]

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import click
+from pydantic import Field
 
 from hintdistill.records import Game, Task, read_jsonl
 from hintdistill.settings import Settings
@@ -58,6 +59,19 @@ class ProtocolOfAgent(Settings):
     """What prompting reads of its agent's own block; the agent itself says what is in it."""
 
     protocol: dict[str, Any]
+
+
+class BankParams(Settings):
+    """Of the shared block `hints`: whose bank an agent's prompts are given hints of.
+
+    Appended to a path, like `model.path_suffix`: nothing for the agent's own, `/../react` for agent
+    react's, which must be among `agents` so that a stage makes it.
+    """
+
+    bank: str = Field(pattern=r"^(/\.\./[a-z0-9]+)?$")
+
+    def path(self, cell: Cell) -> Path:
+        return Path(os.path.normpath(f"{cell.data}{self.bank}/hints.jsonl"))
 
 
 class EvalParams(Settings):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from hintdistill.errors import UserError
 from hintdistill.evaluation import trials
-from hintdistill.evaluation.metrics import ARMS
+from hintdistill.evaluation.metrics import ARMS, Arms
 from hintdistill.params import StageParams, read_params
 from hintdistill.records import Episode, read_jsonl
 from hintdistill.stages._cell import STUDENTS, Cell, EvalParams
@@ -15,18 +15,17 @@ class Params(StageParams):
     eval: EvalParams
 
 
-def keep_trial(name: str, env: str, agent: str, *, chosen: bool) -> Path:
-    """Keep the arms that have been played on split dev, with all of params.yaml.
+def arms_on_dev(command: str, cell: Cell) -> Arms:
+    """The arms that have been played on split dev with today's parameters, base and rag at least.
 
     Raises:
         UserError: the split is another one, or base and rag have not been played on it.
     """
     if Params.read().eval.split != "dev":
         raise UserError(
-            "keep-trial: expected eval.split dev in params.yaml: settings are not chosen on eval. "
+            f"{command}: expected eval.split dev in params.yaml: settings are not chosen on eval. "
             "Run `dvc repro base_eval prompt_eval` with it first."
         )
-    cell = Cell(env, agent)
     stale = stale_stages()
     stages = {arm: f"prompt_eval@{cell.name}-{arm}" for arm in ARMS}
     stages |= {arm: f"student_eval@{cell.name}-{arm}" for arm in STUDENTS}
@@ -34,7 +33,17 @@ def keep_trial(name: str, env: str, agent: str, *, chosen: bool) -> Path:
     arms = {arm: read_jsonl(cell.eval(arm), Episode) for arm in ARMS if stages[arm] not in stale}
     if not {"base", "rag"} <= set(arms):
         raise UserError(
-            f"keep-trial: expected arms base and rag played with these parameters, found "
+            f"{command}: expected arms base and rag played with these parameters, found "
             f"{sorted(arms) or 'none'}. Run `dvc repro {stages['base']} {stages['rag']}`."
         )
+    return arms
+
+
+def keep_trial(name: str, env: str, agent: str, *, chosen: bool) -> Path:
+    """Keep the arms that have been played on split dev, with all of params.yaml.
+
+    Raises:
+        UserError: as `arms_on_dev`, or there is a trial of that name.
+    """
+    arms = arms_on_dev("keep-trial", Cell(env, agent))
     return trials.keep_trial(name, env, agent, arms, read_params(), chosen=chosen)

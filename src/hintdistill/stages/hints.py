@@ -3,25 +3,22 @@
 import logging
 from typing import Literal
 
-from pydantic import Field
-
 from hintdistill.errors import UserError
-from hintdistill.hints.curate import RawHint, curate
+from hintdistill.hints.curate import DuplicateParams, RawHint, curate, prune
 from hintdistill.hints.diagnose import WRITER, diagnose
 from hintdistill.params import StageParams
 from hintdistill.records import HINT_SOURCE_SPLIT, Episode, read_jsonl, write_jsonl
-from hintdistill.settings import Settings
 from hintdistill.stages._cell import Cell, cell_command
 from hintdistill.tasks.panel import require_split
 
 log = logging.getLogger(__name__)
 
 
-class WriterParams(Settings):
+class WriterParams(DuplicateParams):
     """Of the shared block `hints`: how the bank is made."""
 
     writer: Literal["diagnose"]
-    duplicate_ratio: float = Field(gt=0, le=1)
+    prune: list[str]
 
 
 class Params(StageParams):
@@ -41,11 +38,20 @@ def command(env: str, agent: str) -> None:
         for episode in failures
         for diagnosis in diagnose(episode)
     ]
-    bank = curate(raw, env, params.hints.duplicate_ratio)
+    bank = curate(raw, env, params.hints)
     if not bank:
         raise UserError(
             f"{source}: {len(failures)} failures gave no hint. Raise {env}.train, so that more "
             "tasks are tried."
         )
-    log.info("%d failures, %d raw hints, %d in the bank", len(failures), len(raw), len(bank))
-    write_jsonl(cell.hints, bank)
+    kept = prune(bank, params.hints.prune)
+    if not kept:
+        raise UserError(
+            f"params.yaml, hints.prune: leaves none of the {len(bank)} hints of {cell.name}. "
+            "Name fewer texts."
+        )
+    log.info(
+        "%d failures, %d raw hints, %d in the bank after %d were pruned",
+        len(failures), len(raw), len(kept), len(bank) - len(kept),
+    )  # fmt: skip
+    write_jsonl(cell.hints, kept)

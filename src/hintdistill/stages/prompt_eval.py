@@ -2,16 +2,16 @@
 
 import click
 
-from hintdistill.hints.retrieve import Bm25Retriever, HintParams, PlaceboHints
-from hintdistill.records import Hint, read_jsonl
+from hintdistill.hints.retrieve import PlaceboHints
 from hintdistill.stages._arms import RolloutStageParams, play_arm
+from hintdistill.stages._bank import RetrievalParams, open_retriever
 from hintdistill.stages._cell import Cell, EvalParams, cell_command
 
 ARMS = ("rag", "placebo_wrong_type", "placebo_constant")
 
 
 class Params(RolloutStageParams):
-    hints: HintParams
+    hints: RetrievalParams
     eval: EvalParams
 
 
@@ -21,8 +21,7 @@ def command(env: str, agent: str, arm: str) -> None:
     """Evaluate an arm that has hints in its prompt."""
     cell, params = Cell(env, agent), Params.read(env, agent)
     if arm == "rag":
-        bank = read_jsonl(cell.hints, Hint)
-        retrieve = Bm25Retriever(bank, cell.read_tasks(), params.hints.k)
+        retrieve = open_retriever(cell, params.hints)
     else:
         retrieve = PlaceboHints(arm, env, params.hints.k)
     play_arm(
@@ -33,5 +32,5 @@ def command(env: str, agent: str, arm: str) -> None:
         out=cell.eval(arm),
         params=params,
         retrieve=retrieve,
-        hints=[cell.hints],
+        hints=[params.hints.path(cell)],
     )

@@ -14,7 +14,7 @@ from hintdistill.records import (
     write_jsonl,
 )
 from hintdistill.settings import Settings
-from hintdistill.stages._cell import Cell, ProtocolOfAgent, cell_command
+from hintdistill.stages._cell import BankParams, Cell, ProtocolOfAgent, cell_command
 from hintdistill.tasks.panel import require_split
 from hintdistill.training.strip import strip
 
@@ -27,6 +27,7 @@ class StripParams(Settings):
 
 
 class Params(StageParams):
+    hints: BankParams
     strip: StripParams
     agent: ProtocolOfAgent = per_agent()
 
@@ -41,9 +42,10 @@ def command(env: str, agent: str) -> None:
     require_split(
         (e.task_id for e in [*base, *teacher]), tasks.values(), HINT_SOURCE_SPLIT, str(cell.data)
     )
-    bank = read_jsonl(cell.hints, Hint)
+    source = params.hints.path(cell)
+    bank = read_jsonl(source, Hint)
     sources = (task_id for hint in bank for task_id in hint.source_task_ids)
-    require_split(sources, tasks.values(), HINT_SOURCE_SPLIT, str(cell.hints))
+    require_split(sources, tasks.values(), HINT_SOURCE_SPLIT, str(source))
     stripped = strip(
         base,
         teacher,

@@ -1,20 +1,18 @@
 """Stage teacher: the base agent plays the training tasks again, with hints."""
 
-from hintdistill.hints.retrieve import Bm25Retriever, HintParams
-from hintdistill.records import Hint, read_jsonl
 from hintdistill.stages._arms import RolloutStageParams, play_arm
+from hintdistill.stages._bank import RetrievalParams, open_retriever
 from hintdistill.stages._cell import Cell, cell_command
 
 
 class Params(RolloutStageParams):
-    hints: HintParams
+    hints: RetrievalParams
 
 
 @cell_command
 def command(env: str, agent: str) -> None:
     """Play the training tasks with retrieved hints: teacher.jsonl."""
     cell, params = Cell(env, agent), Params.read(env, agent)
-    bank = read_jsonl(cell.hints, Hint)
     play_arm(
         "teacher",
         cell,
@@ -22,6 +20,6 @@ def command(env: str, agent: str) -> None:
         "rag",
         out=cell.data / "teacher.jsonl",
         params=params,
-        retrieve=Bm25Retriever(bank, cell.read_tasks(), params.hints.k),
-        hints=[cell.hints],
+        retrieve=open_retriever(cell, params.hints),
+        hints=[params.hints.path(cell)],
     )
