@@ -101,15 +101,18 @@ def test_stages_that_render_prompts_depend_on_them(stages):
     assert "prompts/placebos.yaml" in names_of(stages["prompt_eval"][0], "prompts")
 
 
-def test_report_depends_on_every_arm(stages):
+def test_the_report_depends_on_every_arm_of_every_cell(stages):
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    deps = names_of(stages["report"][0], ".")
-    for env in params["envs"]:
-        for agent in params["agents"]:
-            played = {f"data/{env}/{agent}/eval/{arm}.jsonl" for arm in ARMS}
-            played |= {f"data/{env}/{agent}/{name}.jsonl" for name in ("failures", "teacher")}
-            audit = f"metrics/{env}/{agent}/audit.json"
-            assert {*played, audit, f"data/{env}/panel.jsonl"} <= deps
+    cells = [f"{env}-{agent}" for env in params["envs"] for agent in params["agents"]]
+    assert [stage.name.split("@")[1] for stage in stages["figures"]] == cells
+    for stage in stages["figures"]:
+        env, agent = stage.name.split("@")[1].split("-")
+        read = {f"data/{env}/{agent}/eval/{arm}.jsonl" for arm in ARMS}
+        read |= {f"data/{env}/{agent}/{name}.jsonl" for name in ("failures", "teacher")}
+        read |= {f"metrics/{env}/{agent}/audit.json", f"data/{env}/panel.jsonl"}
+        assert read <= names_of(stage, ".")
+    graph = stages["report"][0].repo.index.graph
+    assert set(stages["figures"]) <= set(graph.successors(stages["report"][0]))
 
 
 def test_commands_name_the_cell_and_no_device_port_or_worker_count(stages):

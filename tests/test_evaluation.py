@@ -95,7 +95,7 @@ def test_causes_by_arm_and_type():
 
 def test_a_report_of_dev_says_that_it_is_no_result():
     for split, warned in (("eval", False), ("dev", True)):
-        text = render_report({}, {}, {}, {}, model="m", split=split, seed=3)
+        text = render_report({}, {}, model="m", split=split, seed=3)
         assert ("**Not a result: split `dev`" in text) == warned
         assert f"Split: `{split}`" in text and "Model: m." in text and "seed 3" in text
 

@@ -75,8 +75,6 @@ def _causes_lines(rows: list[CauseRow], split: str) -> list[str]:
 
 def render_report(
     cells: dict[str, dict[str, Any]],
-    audits: dict[str, dict[str, Any]],
-    causes: dict[str, list[CauseRow]],
     trials: dict[str, dict[str, dict[str, Any]]],
     *,
     model: str,
@@ -86,9 +84,8 @@ def render_report(
     """The whole report.
 
     Args:
-        cells: cell_summary's result, by "environment, agent".
-        audits: audit.json's content, by the same keys.
-        causes: cause_rows of all arms on `split`, and of base and rag on train, by the same keys.
+        cells: by "environment, agent", `summary` (cell_summary's result), `audit` (audit.json's
+            content) and `causes` (cause_rows of all arms on `split`, of base and rag on train).
         trials: what was tried on split dev, by the same keys and the trial's name.
         model: what the base model is called, and how it was prepared.
         split: the split that was played.
@@ -106,9 +103,9 @@ def render_report(
         "McNemar's, exact and two-sided."
     )
     for name, cell in cells.items():
-        audit = audits[name]
-        parts += [f"## {name}", arms_table(cell), comparisons_table(cell)]
-        parts += _causes_lines(causes[name], split)
+        summary, audit = cell["summary"], cell["audit"]
+        parts += [f"## {name}", arms_table(summary), comparisons_table(summary)]
+        parts += _causes_lines(cell["causes"], split)
         parts += [
             "### Training rows",
             f"Episodes kept: `strip.keep: {audit['keep']}`"

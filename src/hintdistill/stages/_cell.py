@@ -28,6 +28,7 @@ class Cell:
         self.hints = self.data / "hints.jsonl"
         self.metrics = Path("metrics", env, agent)
         self.warm = Path("models/warm", self.name)
+        self.figures = Path("metrics/cells", f"{self.name}.json")
 
     def adapter(self, arm: str) -> Path:
         return Path("models/adapters", f"{self.name}-{arm}")

@@ -1,4 +1,4 @@
-"""Stage report: all arms of all cells, in one summary, one table of episodes, plots and words."""
+"""Stage report: the figures of all cells in one summary, one table of episodes, plots, words."""
 
 import json
 from pathlib import Path
@@ -7,21 +7,12 @@ from typing import Any
 import click
 
 from hintdistill.errors import UserError
-from hintdistill.evaluation.causes import CAUSE_COLUMNS, CauseRow, cause_rows
-from hintdistill.evaluation.metrics import (
-    ARMS,
-    EPISODE_COLUMNS,
-    Arms,
-    cell_summary,
-    check_same_tasks,
-    episode_rows,
-    success_by_type,
-)
+from hintdistill.evaluation.causes import CAUSE_COLUMNS, CauseRow
+from hintdistill.evaluation.metrics import ARMS, EPISODE_COLUMNS
 from hintdistill.evaluation.report import render_report
-from hintdistill.evaluation.stats import wilson
 from hintdistill.evaluation.trials import read_trials
 from hintdistill.params import StageParams
-from hintdistill.records import Episode, Task, read_jsonl, write_json, write_text
+from hintdistill.records import write_json, write_text
 from hintdistill.settings import Settings
 from hintdistill.stages._cell import Cell, EvalParams, ModelParams
 
@@ -49,22 +40,16 @@ class Params(StageParams):
     eval: EvalParams
 
 
-def _read_audit(path: Path) -> dict[str, Any]:
+def _read_figures(cell: Cell) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: expected the audit as JSON: {error}. Run `dvc repro`.") from None
-
-
-def _causes(cell: Cell, arms: Arms, tasks: dict[str, Task]) -> list[CauseRow]:
-    """Causes of failure: of base and teacher on the training tasks, and of every arm."""
-    rows: list[CauseRow] = []
-    for arm, name in (("base", "failures"), ("rag", "teacher")):
-        played = read_jsonl(cell.data / f"{name}.jsonl", Episode)
-        rows += cause_rows(played, tasks, arm)
-    for arm, played in arms.items():
-        rows += cause_rows(played, tasks, arm)
-    return rows
+        figures = json.loads(cell.figures.read_text(encoding="utf-8"))
+        figures["causes"] = [CauseRow(*row) for row in figures["causes"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{cell.figures}: expected the figures of {cell.name} as JSON: {error!r:.80}. Run "
+            "`dvc repro`."
+        ) from None
+    return figures
 
 
 @click.command()
@@ -72,40 +57,26 @@ def command() -> None:
     """Write summary, episodes, plots and report."""
     params = Params.read()
     summary: dict[str, Any] = {}
-    cells: dict[str, Any] = {}
-    audits: dict[str, Any] = {}
-    causes: dict[str, list[CauseRow]] = {}
+    cells: dict[str, dict[str, Any]] = {}
     trials: dict[str, dict[str, Any]] = {}
-    rows, bars, types = [], [], []
+    rows, bars, types, causes = [], [], [], []
     for env in params.envs:
         for agent in params.agents:
-            cell = Cell(env, agent)
-            tasks = cell.read_tasks()
-            arms = {arm: read_jsonl(cell.eval(arm), Episode) for arm in ARMS}
-            check_same_tasks(arms, str(cell.data / "eval"))
             name = f"{env}, {agent}"
-            cells[name] = summary.setdefault(env, {})[agent] = cell_summary(arms)
-            audits[name] = _read_audit(cell.metrics / "audit.json")
-            causes[name] = _causes(cell, arms, tasks)
+            cells[name] = figures = _read_figures(Cell(env, agent))
+            arms = summary.setdefault(env, {})[agent] = figures["summary"]
             trials[name] = read_trials(env, agent)
-            rows += episode_rows(arms, tasks)
-            for arm, episodes in arms.items():
-                figures = cells[name][arm]
-                bars.append((env, agent, arm, *(figures[k] for k in _INTERVAL)))
-                for task_type, wins in success_by_type(episodes, tasks).items():
-                    rate = sum(wins) / len(wins)
-                    lo, hi = wilson(sum(wins), len(wins))
-                    types.append((env, agent, arm, task_type, len(wins), rate, lo, hi))
+            rows += figures["episodes"]
+            bars += [(env, agent, arm, *(arms[arm][k] for k in _INTERVAL)) for arm in ARMS]
+            types += [(env, agent, *row) for row in figures["types"]]
+            causes += figures["causes"]
     write_text(METRICS / "episodes.csv", "\n".join([EPISODE_COLUMNS, *rows]) + "\n")
     _write_csv(METRICS / "plots/arms.csv", "env,agent,arm,success,lo,hi", bars)
     _write_csv(METRICS / "plots/types.csv", "env,agent,arm,type,n,success,lo,hi", types)
-    every = [row for rows_of_cell in causes.values() for row in rows_of_cell]
-    _write_csv(METRICS / "plots/causes.csv", CAUSE_COLUMNS, every)
+    _write_csv(METRICS / "plots/causes.csv", CAUSE_COLUMNS, causes)
     warm = params.model.path_suffix == ""
     text = render_report(
         cells,
-        audits,
-        causes,
         trials,
         model=params.base.name
         + (", after a warm start on demonstrations" if warm else "")
