@@ -34,6 +34,7 @@ REFERENCE = {
     "base_eval": Reference(0.054, model=True),
     "prompt_eval": Reference(0.054, model=True),
     "student_eval": Reference(0.054, model=True),
+    "figures": Reference(10, model=False),
     "report": Reference(10, model=False),
 }
 

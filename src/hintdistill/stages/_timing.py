@@ -22,7 +22,7 @@ TIMES = SCRATCH / "times.jsonl"
 # The stages of dvc.yaml, in its order.
 PIPELINE = (
     "panel", "base", "demos", "warmstart", "failures", "hints", "teacher", "strip", "train",
-    "base_eval", "prompt_eval", "student_eval", "report",
+    "base_eval", "prompt_eval", "student_eval", "figures", "report",
 )  # fmt: skip
 # Of a demonstration, prompt and observations included: the mean of profile official.
 TOKENS_AN_EPISODE = 807
@@ -43,7 +43,7 @@ class StageTime(NamedTuple):
 def work(stage: str) -> float:
     """How much a stage has to do by params.yaml: games, tokens to learn, or steps to play; or 1."""
     kind, _, cell = stage.partition("@")
-    if not cell or kind in ("hints", "strip"):
+    if not cell or kind in ("hints", "strip", "figures"):
         return 1
     params = read_params()
     panel = params[cell.split("-")[0]]
