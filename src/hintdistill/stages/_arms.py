@@ -13,12 +13,13 @@ from hintdistill.params import StageParams, per_env
 from hintdistill.scratch import Scratch
 from hintdistill.stages._cell import Cell, ModelParams
 from hintdistill.stages._play import EnvParams, PlayParams, play_split
+from hintdistill.stages._server import make_server
 
 
 class RolloutParams(PlayParams):
     """The whole shared block `rollout`: how a language model plays."""
 
-    engine: Literal["openvino", "transformers"]
+    engine: Literal["openvino", "transformers", "openai"]
     dtype: Literal["float32", "bfloat16"]  # of engine transformers
     threads: PositiveInt
     max_new_tokens: PositiveInt  # of one turn
@@ -32,12 +33,21 @@ class RolloutStageParams(StageParams):
     task: EnvParams = per_env()
 
 
-def make_engine(rollout: RolloutParams, model: Path, adapter: Path | None) -> Engine:
+def make_engine(rollout: RolloutParams, model: Path, adapter: Path | None, caller: str) -> Engine:
     """The engine that `rollout.engine` names, with a model folder and an adapter loaded.
 
+    Args:
+        caller: who has it made; a server's ledger says what each has spent.
+
     Raises:
-        UserError: a file or package is missing, or the engine can't run that kind of model.
+        UserError: a file, package or environment variable is missing, or the engine can't run
+            that kind of model.
     """
+    if rollout.engine == "openai":
+        from hintdistill.llm.openai import OpenaiEngine
+
+        turns = {"max_new_tokens": rollout.max_new_tokens, "seed": rollout.seed}
+        return OpenaiEngine(model, adapter, make_server(caller), **turns)
     limits = {"threads": rollout.threads, "max_new_tokens": rollout.max_new_tokens}
     if rollout.engine == "openvino":
         from hintdistill.llm.openvino import OpenvinoEngine
@@ -78,7 +88,7 @@ def play_arm(
         out=out,
         play_params=rollout,
         step_limit=params.task.step_limit,
-        engine=make_engine(rollout, model, adapter),
+        engine=make_engine(rollout, model, adapter, f"{stage}@{cell.name}-{arm}"),
         scratch=Scratch(stage, f"{cell.name}-{arm}", params.model_dump_json(), inputs),
         retrieve=retrieve,
     )

@@ -47,7 +47,7 @@ def compare_engines(env: str, agent: str) -> dict[str, Any]:
     for name in ENGINES:
         settings = rollout.model_copy(update={"engine": name})
         began = time.monotonic()
-        engine = make_engine(settings, params.model.folder(cell), None)
+        engine = make_engine(settings, params.model.folder(cell), None, "compare-engines")
         loading = round(time.monotonic() - began, 1)
         with open_envs(panel, len(tasks)) as envs:
             played = timed(partial(play_cohort, tasks, envs, engine, arm))
