@@ -80,7 +80,10 @@ class _Running:
         self.stop_reason = ""
 
     def take(self, turn: Turn | None) -> str | None:
-        """Take one generated turn: the action to send, or None where it is answered here."""
+        """Take one generated turn: the action to send, or None where none is to be sent.
+
+        A turn of None ends the episode: the context is full.
+        """
         if turn is None:
             self.stop_reason = "context_full"
             return None

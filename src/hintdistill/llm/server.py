@@ -164,20 +164,21 @@ class Server:
         return dict(zip(bodies, results, strict=True))
 
     async def _ask(self, body: dict[str, Any]) -> Completion | None:
-        """One answer, by as many attempts as the deadline allows."""
-        timeout, limit = self._params.timeout, self._params.deadline
+        """One answer, by as many attempts as the deadline allows.
+
+        None begins that the deadline would cut short: it could be paid for nothing.
+        """
+        limit = self._params.deadline
+        timeout = min(self._params.timeout, limit)
         end = time.monotonic() + limit
-        failure = None
         for attempt in itertools.count():
-            left = end - time.monotonic()
             try:
-                return await self._attempt(body, min(timeout, left))
-            except _Again as latest:
-                if failure is None or left >= timeout:  # one cut short by the deadline says less
-                    failure = latest
+                return await self._attempt(body, timeout)
+            except _Again as again:
+                failure = again
             pause = min(FIRST_PAUSE * 2**attempt, LONGEST_PAUSE) * random.uniform(0.5, 1)
             pause = max(pause, failure.after or 0)
-            if time.monotonic() + pause >= end:
+            if time.monotonic() + pause + timeout > end:
                 asks = f", which asks for {pause:.0f} s of pause" if failure.after else ""
                 raise UserError(
                     f"{self._endpoint.url}: expected an answer within {limit:g} s, got "
