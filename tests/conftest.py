@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from hypothesis import settings
+from loopback import Loopback
 
 from hintdistill.agents.registry import make_agent
 from hintdistill.agents.rollout import Arm, Limits, no_hints
@@ -116,6 +117,28 @@ def envs_of(panel: Panel) -> InProcess[Task]:
 def at_root(monkeypatch) -> None:
     """Run in the repository's root, where prompts/ is."""
     monkeypatch.chdir(ROOT)
+
+
+@pytest.fixture
+def serve(tmp_path, monkeypatch):
+    """Starts servers on loopback, each named by the environment; cache and ledger are fresh."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "prompts").symlink_to(ROOT / "prompts")
+    for name in ("OPENAI_BASE_URL", "HINTDISTILL_RESPONSE_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("OPENAI_MODEL", "small")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-planted-0123456789")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    started = []
+
+    def start(answer) -> Loopback:
+        started.append(Loopback(answer))
+        monkeypatch.setenv("OPENAI_BASE_URL", started[-1].url)
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.stop()
 
 
 @pytest.fixture

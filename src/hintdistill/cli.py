@@ -94,6 +94,14 @@ def times() -> None:
     click.echo(times_text())
 
 
+@cli.command()
+def spent() -> None:
+    """Show what each stage has used of an LLM server, in tokens and money; no stage."""
+    from hintdistill.llm.ledger import spent_text
+
+    click.echo(spent_text())
+
+
 @cli.command("compare-engines")
 @cell_options
 def compare_engines(env: str, agent: str) -> None:
@@ -116,6 +124,7 @@ def main() -> None:
     # Stages log lines of their own; bars and deprecations of the libraries would bury them.
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TQDM_DISABLE", "1")
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # a line a request
     warnings.filterwarnings("ignore", category=FutureWarning)
     shown = logging.StreamHandler()
     shown.setLevel(logging.INFO)  # bm25s sets its own logger to DEBUG

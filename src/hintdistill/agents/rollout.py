@@ -79,8 +79,14 @@ class _Running:
         self.reward = 0.0
         self.stop_reason = ""
 
-    def take(self, turn: Turn) -> str | None:
-        """Take one generated turn: the action to send, or None where it is answered here."""
+    def take(self, turn: Turn | None) -> str | None:
+        """Take one generated turn: the action to send, or None where none is to be sent.
+
+        A turn of None ends the episode: the context is full.
+        """
+        if turn is None:
+            self.stop_reason = "context_full"
+            return None
         self.turns.append(turn)
         self.messages.append(Message(role="assistant", content=turn.text, own=turn.own))
         parsed = self._arm.agent.parse(turn.text, complete=turn.complete)
@@ -201,7 +207,7 @@ def play_cohort(
         actions = {i: action for i, action in taken.items() if action is not None}
         for i, outcome in envs.step(actions).items():
             episodes[i].see(actions[i], outcome)
-        on_turn(turns)
+        on_turn([turn for turn in turns if turn is not None])
 
 
 def play(

@@ -42,7 +42,7 @@ class Engine(Protocol):
         """Forget all slots: a new cohort begins."""
 
     def is_full(self, messages: list[Message]) -> bool:
-        """Whether the context has no room left for one more turn."""
+        """Whether the context is known to have no room left for one more turn."""
 
-    def generate(self, requests: list[Request]) -> list[Turn]:
-        """One turn for each request, greedily."""
+    def generate(self, requests: list[Request]) -> list[Turn | None]:
+        """One turn for each request, greedily; None where the context turns out to be full."""

@@ -13,12 +13,13 @@ from hintdistill.params import StageParams, per_agent, per_env
 from hintdistill.scratch import Scratch
 from hintdistill.stages._cell import Cell, ModelParams, ProtocolOfAgent
 from hintdistill.stages._play import EnvParams, PlayParams, play_split
+from hintdistill.stages._server import make_server
 
 
 class RolloutParams(PlayParams):
     """The whole shared block `rollout`: how a language model plays."""
 
-    engine: Literal["openvino", "transformers"]
+    engine: Literal["openvino", "transformers", "openai"]
     dtype: Literal["float32", "bfloat16"]  # of engine transformers
     threads: PositiveInt
 
@@ -39,13 +40,24 @@ class RolloutStageParams(StageParams):
 
 
 def make_engine(
-    rollout: RolloutParams, max_new_tokens: int, model: Path, adapter: Path | None
+    params: RolloutStageParams, cell: Cell, adapter: Path | None, caller: str
 ) -> Engine:
-    """The engine that `rollout.engine` names, with a model folder and an adapter loaded.
+    """The engine that `rollout.engine` names, with the cell's model and an adapter loaded.
+
+    Args:
+        caller: who has it made; a server's ledger says what each has spent.
 
     Raises:
-        UserError: a file or package is missing, or the engine can't run that kind of model.
+        UserError: a file, package or environment variable is missing, or the engine can't run
+            that kind of model.
     """
+    rollout, model = params.rollout, params.model.folder(cell)
+    max_new_tokens = params.agent.max_new_tokens
+    if rollout.engine == "openai":
+        from hintdistill.llm.openai import OpenaiEngine
+
+        turns = {"max_new_tokens": max_new_tokens, "seed": rollout.seed}
+        return OpenaiEngine(model, adapter, make_server(caller), **turns)
     limits = {"threads": rollout.threads, "max_new_tokens": max_new_tokens}
     if rollout.engine == "openvino":
         from hintdistill.llm.openvino import OpenvinoEngine
@@ -87,7 +99,7 @@ def play_arm(
         play_params=rollout,
         step_limit=params.task.step_limit,
         protocol=params.agent.protocol,
-        engine=make_engine(rollout, params.agent.max_new_tokens, model, adapter),
+        engine=make_engine(params, cell, adapter, f"{stage}@{cell.name}-{arm}"),
         scratch=Scratch(stage, f"{cell.name}-{arm}", params.model_dump_json(), inputs),
         retrieve=retrieve,
     )

@@ -45,9 +45,10 @@ def compare_engines(env: str, agent: str) -> dict[str, Any]:
     figures: dict[str, Any] = {"episodes": len(tasks), "threads": rollout.threads}
     said = {}
     for name in ENGINES:
-        settings = rollout.model_copy(update={"engine": name})
+        with_engine = rollout.model_copy(update={"engine": name})
+        settings = params.model_copy(update={"rollout": with_engine})
         began = time.monotonic()
-        engine = make_engine(settings, params.agent.max_new_tokens, params.model.folder(cell), None)
+        engine = make_engine(settings, cell, None, "compare-engines")
         loading = round(time.monotonic() - began, 1)
         with open_envs(panel, len(tasks)) as envs:
             played = timed(partial(play_cohort, tasks, envs, engine, arm))

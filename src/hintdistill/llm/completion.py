@@ -1,0 +1,147 @@
+"""A chat request as the API wants it, and the answer as the rest of the package wants it."""
+
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, Field, ValidationError
+
+from hintdistill.records import Message, Record
+
+# Text that tokenizers of common model families read as a control token: ChatML, Llama 3, Phi,
+# gpt-oss and DeepSeek (`<|...|>`, also with full-width bars), Gemma, Llama 2, Mistral.
+_CONTROL = re.compile(
+    r"<(?=[|｜])|<(?=/?s>)|<(?=<?/?SYS>)|<(?=(?:start|end)_of_turn>|/?(?:bos|eos|unk|pad)>)"
+    r"|\[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT)\])"
+)
+# Tokens that a chat template adds, at most: around a message, and once (a date, a default prompt).
+_AROUND_MESSAGE, _AROUND_ALL = 16, 128
+
+
+def as_data(text: str) -> str:
+    """Text in which no control token of a common model family is left: a space breaks it up.
+
+    A server renders its chat template as text and tokenises the whole, so that a control token
+    inside a message's content would open a role.
+    """
+    return _CONTROL.sub(r"\g<0> ", text)
+
+
+class ChatRequest(NamedTuple):
+    """One conversation to be continued by one message.
+
+    Attributes:
+        max_tokens: limit of the answer.
+        schema: JSON schema that the server is to keep the answer to; its own checks are its own.
+        model: another model than OPENAI_MODEL: an adapter's name.
+        weights: what is known of the weights behind the model's name. It is not sent; it keeps
+            answers of weights that were replaced under the same name apart in the cache.
+    """
+
+    messages: Sequence[Message]
+    max_tokens: int
+    temperature: float = 0.0
+    seed: int = 0
+    schema: dict[str, Any] | None = None
+    model: str | None = None
+    weights: str = ""
+
+    def body(self, default_model: str) -> dict[str, Any]:
+        """The request's JSON."""
+        body: dict[str, Any] = {
+            "model": self.model or default_model,
+            "messages": [{"role": m.role, "content": as_data(m.content)} for m in self.messages],
+            "max_tokens": self.max_tokens,
+            "temperature": self.temperature,
+            "seed": self.seed,
+        }
+        if self.schema is not None:
+            form = {"name": "answer", "schema": self.schema, "strict": True}
+            body["response_format"] = {"type": "json_schema", "json_schema": form}
+        return body
+
+
+def most_prompt_tokens(body: dict[str, Any]) -> int:
+    """How many tokens the prompt has at most: a token is a byte at least."""
+    contents = [message["content"] for message in body["messages"]]
+    size = sum(len(content.encode()) for content in contents)
+    size += len(str(body.get("response_format", "")).encode())
+    return size + len(contents) * _AROUND_MESSAGE + _AROUND_ALL
+
+
+class Completion(Record):
+    """One answer. `complete` is False where it was cut off, by the token limit or a filter."""
+
+    text: str
+    complete: bool
+    tokens_prompt: int = Field(ge=0)
+    tokens_prompt_cached: int = Field(ge=0)  # of the prompt's
+    tokens_completion: int = Field(ge=0)
+
+
+class _Details(BaseModel):
+    cached_tokens: int | None = Field(None, ge=0)
+
+
+class _Usage(BaseModel):
+    prompt_tokens: int = Field(ge=0)
+    completion_tokens: int = Field(ge=0)
+    prompt_tokens_details: _Details | None = None
+
+
+class _Message(BaseModel):
+    content: str | None = None
+    refusal: str | None = None
+
+
+class _Choice(BaseModel):
+    message: _Message
+    finish_reason: str | None = None
+
+
+class _Answer(BaseModel):
+    choices: list[_Choice]
+    usage: _Usage
+
+
+class WrongAnswer(Exception):
+    """What a server sent is no answer; says what came.
+
+    `paid` is the answer without its text, where the server says at least what it used.
+    """
+
+    def __init__(self, came: str, paid: Completion | None = None) -> None:
+        super().__init__(came)
+        self.paid = paid
+
+
+def read_answer(body: bytes) -> Completion:
+    """The first choice of a chat completion.
+
+    Raises:
+        WrongAnswer: no JSON, JSON of another shape, no choice, or a choice without content.
+    """
+    try:
+        answer = _Answer.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        reason = f"{where}: {first['msg']}" if where else first["msg"]
+        raise WrongAnswer(f"{reason}, in {body.decode(errors='replace')}") from None
+    usage, details = answer.usage, answer.usage.prompt_tokens_details
+    cached = details.cached_tokens if details else None
+    choice = answer.choices[0] if answer.choices else None
+    completion = Completion(
+        text=(choice and choice.message.content) or "",
+        complete=bool(choice and choice.finish_reason == "stop"),
+        tokens_prompt=usage.prompt_tokens,
+        tokens_prompt_cached=min(cached or 0, usage.prompt_tokens),
+        tokens_completion=usage.completion_tokens,
+    )
+    if choice is None:
+        raise WrongAnswer("an empty list of choices", completion)
+    if choice.message.content is None:
+        refusal = f", refusal: {choice.message.refusal}" if choice.message.refusal else ""
+        reason = f"no content, finish_reason {choice.finish_reason!r}{refusal}"
+        raise WrongAnswer(reason, completion)
+    return completion

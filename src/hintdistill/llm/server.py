@@ -1,0 +1,271 @@
+"""The one client of OpenAI-compatible servers: vLLM, llama.cpp, Ollama, or a vendor.
+
+It asks for many answers at once and gives them in order. What is in the response cache is not
+asked for; what is asked for is first reserved in the ledger; what the server can't do for a while
+(429, 5xx, a cut or slow connection) is asked for again until the deadline.
+"""
+
+import asyncio
+import itertools
+import logging
+import math
+import random
+import re
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+
+from hintdistill.errors import UserError
+from hintdistill.llm.completion import (
+    ChatRequest,
+    Completion,
+    WrongAnswer,
+    most_prompt_tokens,
+    read_answer,
+)
+from hintdistill.llm.endpoint import KEY, MODEL, URL, endpoint_from_environment
+from hintdistill.llm.ledger import Ledger, Prices
+from hintdistill.llm.response_cache import ResponseCache, cache_folder
+
+log = logging.getLogger(__name__)
+
+# Seconds before an attempt is repeated: doubled each time, and less by chance, so that requests
+# that failed together don't come back together.
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
+SECONDS_TO_CONNECT = 10.0
+# How servers say that prompt and answer are longer than the model's context; each differently.
+_FULL = re.compile(r"context.(?:length|size|window)|maximum model length", re.IGNORECASE)
+
+
+class ServerParams(Prices):
+    """Block `llm` of params.yaml. Nothing in it changes an answer."""
+
+    cap: NonNegativeFloat | None  # money that the clone's calls may cost together; null: any
+    concurrency: PositiveInt  # requests at once
+    timeout: PositiveFloat  # seconds for one attempt, to the answer's last byte
+    deadline: PositiveFloat  # seconds for one request, repeated attempts and pauses included
+
+
+def _libraries():
+    """openai, and httpx2 on which it is built; imported only where a server is asked."""
+    try:
+        import httpx2
+        import openai
+    except ImportError as error:
+        raise UserError(
+            f"a server's client: expected the package openai, could not import it: {error}. "
+            "Run `make setup`."
+        ) from None
+    return openai, httpx2
+
+
+class _Again(Exception):
+    """An attempt failed in a way that may pass. Says how; `after`: seconds the server asks for."""
+
+    def __init__(self, what: str, after: float | None = None) -> None:
+        super().__init__(what)
+        self.after = after
+
+
+def retry_after(value: str | None) -> float | None:
+    """Seconds that a Retry-After header asks for, as a number or a date; None where it doesn't."""
+    try:
+        seconds = float(value or "")
+    except ValueError:
+        try:
+            moment = parsedate_to_datetime(value or "")
+        except ValueError:
+            return None
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        seconds = (moment - datetime.now(UTC)).total_seconds()
+    return max(seconds, 0.0) if math.isfinite(seconds) else None
+
+
+class Server:
+    """The server that the environment names, its cache, and a stage's line in the ledger.
+
+    Args:
+        stage: whose calls these are, for the ledger.
+
+    Raises:
+        UserError: a variable is missing or wrong, or cache or ledger can't be written.
+    """
+
+    def __init__(self, params: ServerParams, stage: str) -> None:
+        self._params, self._stage = params, stage
+        self._endpoint = endpoint_from_environment()
+        self.model = self._endpoint.model
+        self._cache = ResponseCache(cache_folder())
+        self._ledger = Ledger()
+        self._openai, self._httpx = _libraries()
+        self._client = self._openai.AsyncOpenAI(
+            base_url=self._endpoint.url,
+            api_key=self._endpoint.key or "none",  # local servers take any
+            # Each attempt has a time limit as a whole, and is reserved in the ledger by itself.
+            timeout=self._httpx.Timeout(None, connect=SECONDS_TO_CONNECT),
+            max_retries=0,
+        )
+        self._runner = asyncio.Runner()  # one event loop, so that connections stay open
+        self._failed = asyncio.Event()
+
+    def close(self) -> None:
+        """Close connections."""
+        self._runner.run(self._client.close())
+        self._runner.close()
+
+    def complete_all(self, requests: Sequence[ChatRequest]) -> list[Completion | None]:
+        """An answer to each request, in their order; equal requests are asked once.
+
+        None where the model's context has no room for the prompt and `max_tokens` more.
+
+        Raises:
+            UserError: the server can't be reached in time, refuses, or sends something else than
+                an answer; or the next call could cross the cap. Answers that have come, or are
+                still coming, are kept in the cache.
+        """
+        bodies = [request.body(self.model) for request in requests]
+        keys = [
+            self._cache.key(self._endpoint.url, request.weights, body)
+            for request, body in zip(requests, bodies, strict=True)
+        ]
+        answers = {key: self._cache.get(key) for key in keys}
+        missing = {k: body for k, body in zip(keys, bodies, strict=True) if answers[k] is None}
+        if missing:
+            answers |= self._runner.run(self._ask_all(missing))
+        return [answers[key] for key in keys]
+
+    async def _ask_all(self, bodies: dict[str, dict[str, Any]]) -> dict[str, Completion | None]:
+        """After a failure no further attempt begins, but those under way, being paid, may end."""
+        self._failed.clear()
+        gate = asyncio.Semaphore(self._params.concurrency)
+
+        async def ask(key: str, body: dict[str, Any]) -> Completion | None:
+            async with gate:
+                if self._failed.is_set():
+                    return None
+                try:
+                    answer = await self._ask(body)
+                except BaseException:
+                    self._failed.set()
+                    raise
+            if answer is not None:
+                self._cache.put(key, answer)
+            return answer
+
+        asked = [ask(key, body) for key, body in bodies.items()]
+        results = await asyncio.gather(*asked, return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        return dict(zip(bodies, results, strict=True))
+
+    async def _ask(self, body: dict[str, Any]) -> Completion | None:
+        """One answer, by as many attempts as the deadline allows.
+
+        None begins that the deadline would cut short: it could be paid for nothing.
+        """
+        limit = self._params.deadline
+        timeout = min(self._params.timeout, limit)
+        end = time.monotonic() + limit
+        for attempt in itertools.count():
+            try:
+                return await self._attempt(body, timeout)
+            except _Again as again:
+                failure = again
+            pause = min(FIRST_PAUSE * 2**attempt, LONGEST_PAUSE) * random.uniform(0.5, 1)
+            pause = max(pause, failure.after or 0)
+            if time.monotonic() + pause + timeout > end:
+                asks = f", which asks for {pause:.0f} s of pause" if failure.after else ""
+                raise UserError(
+                    f"{self._endpoint.url}: expected an answer within {limit:g} s, got "
+                    f"{failure} at attempt {attempt + 1}{asks}. See that the server runs and "
+                    "has room, or raise llm.deadline or llm.timeout, or lower "
+                    "llm.concurrency, in params.yaml; then run again."
+                )
+            log.warning("%s: %s; again in %.1f s", self._endpoint.url, failure, pause)
+            try:
+                await asyncio.wait_for(self._failed.wait(), pause)
+                return None  # another request has failed for good
+            except TimeoutError:
+                continue
+
+    async def _attempt(self, body: dict[str, Any], seconds: float) -> Completion | None:
+        params, openai = self._params, self._openai
+        worst = (most_prompt_tokens(body), body["max_tokens"])
+        call = self._ledger.reserve(self._stage, body["model"], worst, params, params.cap)
+        try:
+            async with asyncio.timeout(seconds):
+                raw = await self._client.chat.completions.with_raw_response.create(**body)
+        except openai.APIStatusError as error:
+            if error.status_code not in (502, 504):  # a gateway doesn't know what was answered
+                self._ledger.release(call)
+            if self._is_full(error):
+                return None
+            raise self._status_error(error) from None
+        except TimeoutError:
+            raise _Again(f"no whole answer in {seconds:.3g} s") from None
+        except openai.APIConnectionError as error:
+            cause = error.__cause__
+            if isinstance(cause, self._httpx.ConnectError | self._httpx.ConnectTimeout):
+                self._ledger.release(call)  # nothing was sent
+            raise _Again(self._shown(f"{type(cause).__name__}: {cause}")) from None
+        try:
+            answer = read_answer(raw.content)
+        except WrongAnswer as wrong:
+            if wrong.paid:
+                self._ledger.settle(call, wrong.paid, params)
+            kind = raw.headers.get("content-type", "no content type")
+            raise UserError(
+                f"{self._endpoint.url}: expected a chat completion with content and usage, got "
+                f"{self._shown(f'{kind}: {wrong}')}. See that {URL} is the API's root (it often "
+                "ends in /v1) and the server's log; no content at finish_reason 'length' means "
+                "that max_tokens is too small for this model."
+            ) from None
+        self._ledger.settle(call, answer, params)
+        return answer
+
+    def _shown(self, text: str) -> str:
+        """What the server said, on one printable line of bounded length and without the key."""
+        line = " ".join(self._endpoint.hide_key(text).split())
+        line = "".join(character if character.isprintable() else "?" for character in line)
+        return line if len(line) <= 300 else line[:297] + "..."
+
+    @staticmethod
+    def _said(error: Any) -> str:
+        """The message in an error's body, or the whole body where it has another shape."""
+        body = error.body if error.body is not None else error.response.text
+        return str(body.get("message", body) if isinstance(body, dict) else body)
+
+    def _is_full(self, error: Any) -> bool:
+        words = f"{error.code} {error.type} {self._said(error)}"
+        return error.status_code != 429 and bool(_FULL.search(words))
+
+    def _status_error(self, error: Any) -> Exception:
+        """What an HTTP status that is no success means: try again, or what the user can mend."""
+        status, said = error.status_code, self._shown(self._said(error))
+        got = f"status {status}: {said}"
+        out_of_money = error.code == "insufficient_quota"
+        if (status in (408, 409, 425, 429) or status >= 500) and not out_of_money:
+            return _Again(got, retry_after(error.response.headers.get("retry-after")))
+        url = self._endpoint.url
+        if status in (401, 403):
+            state = "the one that is set" if self._endpoint.key else "none, since it is not set"
+            return UserError(
+                f"{url}: expected {KEY} to hold a key that this server takes, got {state}; "
+                f"{got}. Set it before the run: export {KEY}=..."
+            )
+        if status == 404:
+            return UserError(
+                f"{url}: expected model {self.model!r} (or the adapter asked for) at the API's "
+                f"root, got {got}. Compare {MODEL} with the names that {url}/models lists, and "
+                f"{URL} with the server's own address, which often ends in /v1. An adapter has to "
+                "be loaded under its folder's name."
+            )
+        return UserError(
+            f"{url}: expected an answer, got {got}. The server won't take this request; see its "
+            "log, and that the model behind it takes these parameters."
+        )
