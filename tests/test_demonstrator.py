@@ -19,7 +19,7 @@ from hintdistill.agents.habits import (
     prevented_by,
 )
 from hintdistill.agents.rollout import play_cohort
-from hintdistill.hints.curate import form_error
+from hintdistill.hints.form import form_error
 from hintdistill.hints.texts import TEXTS
 from hintdistill.records import HintRef, normalise
 from hintdistill.tasks.alfworld_goal import parse_goal, things_in
@@ -35,7 +35,8 @@ def demonstrate(games, base_arm):
 
     def play(hints, slips=0.0):
         refs = [HintRef(hint_id=str(i), text=text) for i, text in enumerate(hints)]
-        arm = base_arm._replace(retrieve=lambda task, first: refs, limits=limits, step_limit=100)
+        arm = base_arm._replace(retrieve=lambda starts: [refs] * len(starts), limits=limits)
+        arm = arm._replace(step_limit=100)
         engine = DemonstratorEngine(arm.agent, slips, seed=0)
         tasks = [task for task, _ in panel.values()]
         episodes = play_cohort(tasks, envs_of(panel), engine, arm)

@@ -5,10 +5,10 @@ import os
 
 import pytest
 import yaml
-from conftest import envs_of
+from conftest import NO_EXAMPLES, envs_of
 from loopback import completion, failure
 
-from hintdistill.agents.react import ReactAgent
+from hintdistill.agents.registry import make_agent
 from hintdistill.agents.rollout import Arm, Limits, no_hints, play_cohort
 from hintdistill.errors import UserError
 from hintdistill.llm.engine import Request
@@ -61,7 +61,8 @@ def engine(model):
 
 def arm_of(retrieve=no_hints, name="base", turns=4):
     limits = Limits(turn_limit=turns, repeat_limit=9)
-    return Arm(name, ReactAgent("alfworld"), retrieve, limits, 20, 0)
+    agent = make_agent("react", "alfworld", NO_EXAMPLES)
+    return Arm(name, agent, retrieve, limits, 20, 0)
 
 
 def eval_tasks(games, count):
@@ -156,8 +157,8 @@ HOSTILE = (
 
 
 def test_hints_that_try_to_be_instructions_or_roles_are_data_in_one_message(serve, games, engine):
-    def retrieve(task, first):
-        return [HintRef(hint_id=str(i), text=text) for i, text in enumerate(HOSTILE)]
+    def retrieve(starts):
+        return [[HintRef(hint_id=str(i), text=text) for i, text in enumerate(HOSTILE)]]
 
     server = serve(lambda n, body: completion(HOSTILE[n % 4].strip()))
     play(games, engine(), arm_of(retrieve, name="rag"), count=1)

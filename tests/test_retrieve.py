@@ -12,11 +12,19 @@ from hintdistill.hints import embed as embed_module
 from hintdistill.hints.embed import embed
 from hintdistill.hints.retrieve import RETRIEVERS, HintParams, make_retriever
 
+
+def opened(name, bank, tasks, k):
+    """A retriever of one task at a time."""
+    retrieve = make_retriever(name, bank, tasks, k)
+    return lambda wanted, room: retrieve([(wanted, room)])[0]
+
+
 ROOM = "You are in the middle of a room. You see a shelf 1, a drawer 1, and a bed 1."
 
 
 def test_params_name_the_retrievers():
-    assert get_args(HintParams.model_fields["retriever"].annotation) == tuple(RETRIEVERS)
+    names = get_args(HintParams.model_fields["retriever"].annotation)
+    assert names == (*RETRIEVERS, "llm")
 
 
 texts = st.sampled_from(["Open {container}.", "Use {lamp}.", "Clean it.", "Go on.", "Take both."])
@@ -35,11 +43,12 @@ TASKS = {t.task_id: t for t in (task("1", "put a mug in fridge."), task("2", "pu
 @given(bank=banks, k=st.integers(1, 4), instruction=st.sampled_from(["cool a cup.", "zzz"]))
 def test_k_hints_of_the_type_once_each_whatever_the_banks_order(name, bank, k, instruction):
     wanted = task("3", instruction)
-    found = make_retriever(name, bank, TASKS, k)(wanted, ROOM)
+    found = opened(name, bank, TASKS, k)(wanted, ROOM)
     of_type = {h.hint_id for h in bank if h.type == wanted.type}
     assert len(found) == len({ref.hint_id for ref in found}) == min(k, len(of_type))
     assert {ref.hint_id for ref in found} <= of_type
-    assert make_retriever(name, bank[::-1], TASKS, k)(wanted, ROOM) == found
+    assert opened(name, bank[::-1], TASKS, k)(wanted, ROOM) == found
+    assert make_retriever(name, bank, TASKS, k)([(wanted, ROOM)] * 2) == [found] * 2
 
 
 BANK = [
@@ -51,7 +60,7 @@ BANK = [
 
 
 def first_of(name, instruction, room=""):
-    return make_retriever(name, BANK, {}, 1)(task("3", instruction), room)[0].text
+    return opened(name, BANK, {}, 1)(task("3", instruction), room)[0].text
 
 
 @pytest.mark.parametrize("name", ["bm25", "tfidf"])
@@ -74,17 +83,17 @@ def test_embedding_finds_a_paraphrase_that_shares_no_word():
 
 def test_embedding_goes_by_the_nearest_of_a_hints_tasks_too():
     near, far = hint("Do it.", sources=["1"]), hint("Do so.", sources=["2"])
-    retrieve = make_retriever("embedding", [near, far], TASKS, 2)
+    retrieve = opened("embedding", [near, far], TASKS, 2)
     assert retrieve(task("3", "place some cup inside refrigerator"), "")[0].text == near.text
     assert retrieve(task("3", "lay several pencils onto mattress"), "")[0].text == far.text
 
 
 def test_random_draws_by_task_and_keeps_its_draw_when_other_hints_go():
     tasks = [task(str(i), "put a mug in fridge.") for i in range(40)]
-    retrieve = make_retriever("random", BANK, {}, 4)
+    retrieve = opened("random", BANK, {}, 4)
     orders = [[ref.hint_id for ref in retrieve(t, "")] for t in tasks]
     assert {order[0] for order in orders} == {h.hint_id for h in BANK}
-    fewer = make_retriever("random", BANK[1:], {}, 4)
+    fewer = opened("random", BANK[1:], {}, 4)
     for t, order in zip(tasks, orders, strict=True):
         kept = [hint_id for hint_id in order if hint_id != BANK[0].hint_id]
         assert [ref.hint_id for ref in fewer(t, "")] == kept
@@ -113,7 +122,7 @@ def test_retrieval_ranks_by_the_tasks_that_hints_came_from():
         t.task_id: t for t in (task("1", "put a mug in fridge"), task("2", "put a pen on bed"))
     }
     bank = [hint("Open it.", sources=["1"]), hint("Take it.", sources=["2"]), hint("No.", "b")]
-    retrieve = make_retriever("bm25", bank, tasks, k=1)
+    retrieve = opened("bm25", bank, tasks, k=1)
     assert retrieve(task("3", "put a mug in fridge"), "You see a shelf 1.")[0].text == "Open it."
     assert retrieve(task("3", "put some pen on bed"), "You see a shelf 1.")[0].text == "Take it."
 
@@ -124,7 +133,7 @@ def test_what_went_wrong_often_ranks_above_a_rare_slip():
     tasks = [task(str(i), f"put a clean {obj} in cabinet.") for i, obj in enumerate(objects)]
     often = hint("Clean it.", mentions=8, sources=[t.task_id for t in tasks])
     rare = [hint("Open it.", sources=["1"]), hint("Go there.", sources=["2"])]
-    retrieve = make_retriever("bm25", [*rare, often], {t.task_id: t for t in tasks}, k=3)
+    retrieve = opened("bm25", [*rare, often], {t.task_id: t for t in tasks}, k=3)
     room = "You see a cabinet 1, a cabinet 2, and a pen 1."
     for obj in ("spoon", "pen", "ladle"):
         assert retrieve(task("x", f"put a clean {obj} in cabinet."), room)[0].text == often.text
@@ -139,11 +148,11 @@ def test_ties_go_by_mentions_then_id_and_only_the_type_counts():
         hint("Cc.", mentions=3),
         hint("Dd", "b"),
     ]
-    found = make_retriever("bm25", bank, {}, k=9)(task("3", "zzz"), "")
+    found = opened("bm25", bank, {}, k=9)(task("3", "zzz"), "")
     assert found[-1].text == "Aa." and len(found) == 3
     assert found[0].hint_id < found[1].hint_id
     other = task("3", "zzz").model_copy(update={"type": "none"})
-    assert make_retriever("bm25", bank, {}, k=9)(other, "") == []
+    assert opened("bm25", bank, {}, k=9)(other, "") == []
 
 
 def test_a_bank_with_an_eval_task_is_refused():

@@ -31,13 +31,13 @@ from hintdistill.tasks.environment import Environments, Outcome
 log = logging.getLogger(__name__)
 SECONDS_BETWEEN_LINES = 20
 
+# Tasks, each with its first observation, to the hints of each: a whole cohort's at once.
+Retrieve = Callable[[Sequence[tuple[Task, str]]], list[list[HintRef]]]
 
-Retrieve = Callable[[Task, str], list[HintRef]]
 
-
-def no_hints(task: Task, first_observation: str) -> list[HintRef]:
+def no_hints(starts: Sequence[tuple[Task, str]]) -> list[list[HintRef]]:
     """Retrieval of the arms that see no hint."""
-    return []
+    return [[] for _ in starts]
 
 
 class Limits(Settings):
@@ -65,10 +65,9 @@ class Arm(NamedTuple):
 class _Running:
     """One episode while it is played."""
 
-    def __init__(self, task: Task, first: str, arm: Arm) -> None:
-        self.task, self._arm = task, arm
-        self.hints = arm.retrieve(task, first)
-        system = arm.agent.system_prompt([hint.text for hint in self.hints], task.type)
+    def __init__(self, task: Task, first: str, hints: list[HintRef], arm: Arm) -> None:
+        self.task, self.hints, self._arm = task, hints, arm
+        system = arm.agent.system_prompt([hint.text for hint in hints], task.type)
         self.messages = [
             Message(role="system", content=system),
             Message(role="user", content=first),
@@ -131,7 +130,8 @@ class _Running:
             seed=arm.seed,
             model=engine.model,
             adapter=engine.adapter,
-            deterministic=engine.deterministic,
+            # What a server picks is no more certain to come again than what it plays.
+            deterministic=engine.deterministic and not any(hint.picked for hint in self.hints),
             hints=self.hints,
             messages=self.messages,
             steps=self.steps,
@@ -193,7 +193,9 @@ def play_cohort(
     """Play one episode a task, all at once; `on_turn` is told the turns of each round."""
     engine.start()
     firsts = envs.reset(dict(enumerate(tasks)))
-    episodes = [_Running(task, firsts[i], arm) for i, task in enumerate(tasks)]
+    starts = [(task, firsts[i]) for i, task in enumerate(tasks)]
+    hints = arm.retrieve(starts)
+    episodes = [_Running(*start, refs, arm) for start, refs in zip(starts, hints, strict=True)]
     while True:
         for episode in episodes:
             if not episode.stop_reason and engine.is_full(episode.messages):

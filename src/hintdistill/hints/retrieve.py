@@ -1,10 +1,11 @@
 """Retrieval, once at the start of an episode: a task's instruction and first sight, to k hints.
 
 Candidates are the bank's hints for the task's type, and the k with the highest scores are given;
-ties go by mentions, then by hint_id. The retrievers differ in the score alone. Those that go by
-words compare the query, instruction and first observation, with a document for each hint: its
-text and the instructions of the tasks that it came from, since the placeholders of a hint share few
-words with a task.
+ties go by mentions, then by hint_id. The retrievers differ in the score alone; retriever `llm`,
+which lets a language model pick of bm25's best, is in rerank.py. Those that go by words compare the
+query, instruction and first observation, with a document for each hint: its text and the
+instructions of the tasks that it came from, since the placeholders of a hint share few words with a
+task.
 
 A document is long because its hint would have helped at many tasks, and says so in every word that
 those tasks share. So length is no reason to rank it lower, as both measures usually have it: rare
@@ -32,13 +33,16 @@ DIGITS = 6  # of a score; what float noise changes is a tie
 # A task and its first observation to one score for each hint, in the order of the hints indexed.
 Score = Callable[[Task, str], Sequence[float]]
 Tasks = Mapping[str, Task]
+# A task and its first observation to all hints of the task's type, the best one first.
+Ranking = Callable[[Task, str], list[Hint]]
+Starts = Sequence[tuple[Task, str]]  # tasks, each with its first observation
 
 
 class HintParams(Settings):
     """Shared block `hints`, what the arms with hints read of it."""
 
     k: PositiveInt
-    retriever: Literal["bm25", "tfidf", "embedding", "random"]
+    retriever: Literal["bm25", "tfidf", "embedding", "random", "llm"]
 
 
 def _words(text: str) -> list[str]:
@@ -115,12 +119,10 @@ def random(hints: Sequence[Hint], tasks: Tasks) -> Score:
 RETRIEVERS = {"bm25": bm25, "tfidf": tfidf, "embedding": embedding, "random": random}
 
 
-def make_retriever(
-    name: str, bank: Sequence[Hint], tasks: Tasks, k: int
-) -> Callable[[Task, str], list[HintRef]]:
-    """A function from a task and its first observation to the k best hints of the task's type.
+def make_ranking(name: str, bank: Sequence[Hint], tasks: Tasks) -> Ranking:
+    """A function from a task and its first observation to the ranked hints of the task's type.
 
-    It gives fewer where the bank has fewer. The order of the bank makes no difference.
+    The order of the bank makes no difference.
 
     Args:
         name: of RETRIEVERS.
@@ -137,7 +139,7 @@ def make_retriever(
         hints = sorted((h for h in bank if h.type == task_type), key=lambda h: h.hint_id)
         by_type[task_type] = (hints, RETRIEVERS[name](hints, tasks))
 
-    def retrieve(task: Task, first_observation: str) -> list[HintRef]:
+    def rank(task: Task, first_observation: str) -> list[Hint]:
         if task.type not in by_type:
             return []
         hints, score = by_type[task.type]
@@ -145,9 +147,25 @@ def make_retriever(
         ranked = sorted(
             zip(scores, hints, strict=True), key=lambda s: (-s[0], -s[1].mentions, s[1].hint_id)
         )
-        return [HintRef(hint_id=h.hint_id, text=h.text) for _, h in ranked[:k]]
+        return [hint for _, hint in ranked]
 
-    return retrieve
+    return rank
+
+
+def make_retriever(
+    name: str, bank: Sequence[Hint], tasks: Tasks, k: int
+) -> Callable[[Starts], list[list[HintRef]]]:
+    """A function from starts to the k best hints of each; fewer where the type has fewer.
+
+    Args and errors are those of `make_ranking`.
+    """
+    rank = make_ranking(name, bank, tasks)
+
+    def best(task: Task, first_observation: str) -> list[HintRef]:
+        hints = rank(task, first_observation)[:k]
+        return [HintRef(hint_id=hint.hint_id, text=hint.text) for hint in hints]
+
+    return lambda starts: [best(*start) for start in starts]
 
 
 class PlaceboHints:
@@ -171,7 +189,10 @@ class PlaceboHints:
             ) from None
         self._k = k
 
-    def __call__(self, task: Task, first_observation: str) -> list[HintRef]:
+    def __call__(self, starts: Starts) -> list[list[HintRef]]:
+        return [self._sentences(task) for task, _ in starts]
+
+    def _sentences(self, task: Task) -> list[HintRef]:
         texts = self._constant or self._by_type.get(task.type, [])
         if len(texts) < self._k:
             raise UserError(

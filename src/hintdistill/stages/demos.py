@@ -44,12 +44,12 @@ class Params(StageParams):
 def _drawn_hints(draw, *seed: int) -> Retrieve:
     """Hints as the demonstrator knows them, drawn for each task by seed."""
 
-    def retrieve(task: Task, first_observation: str) -> list[HintRef]:
+    def hints_of(task: Task) -> list[HintRef]:
         rng = random.Random(short_hash("demo-hints", *seed, task.task_id))
         texts = draw(require_goal(task.instruction), rng)
         return [HintRef(hint_id=f"demo-{i}", text=text) for i, text in enumerate(texts)]
 
-    return retrieve
+    return lambda starts: [hints_of(task) for task, _ in starts]
 
 
 @cell_command
