@@ -13,8 +13,8 @@ from test_hints import episode_of
 from hintdistill.agents.rollout import play_cohort
 from hintdistill.hints import texts
 from hintdistill.hints.audit import MIN_WORDS
-from hintdistill.hints.curate import form_error
 from hintdistill.hints.diagnose import RULES, diagnose
+from hintdistill.hints.form import form_error
 from hintdistill.hints.trace import Trace, parse_command
 from hintdistill.llm.scripted import ScriptedEngine
 from hintdistill.records import Message, Step, normalise

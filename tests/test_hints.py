@@ -5,14 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hintdistill.errors import UserError
-from hintdistill.hints.curate import (
-    MAX_CHARACTERS,
-    DuplicateParams,
-    RawHint,
-    curate,
-    form_error,
-    leaders,
-)
+from hintdistill.hints.curate import DuplicateParams, RawHint, curate, leaders
+from hintdistill.hints.form import MAX_CHARACTERS, form_error
 from hintdistill.hints.retrieve import PlaceboHints
 from hintdistill.records import Episode, Hint, Message, Model, Task, short_hash
 from hintdistill.tasks.alfworld_goal import TASK_TYPES
@@ -77,6 +71,14 @@ def test_form():
     assert form_error("Open every {container}.") is None
     assert "120" in form_error("x" * (MAX_CHARACTERS + 1))
     assert form_error("two\nlines") and form_error(" ") and form_error("Open fridge 1.")
+    assert form_error("Open\x1b[2J it.") and form_error("Open\u2028it.")
+
+
+def test_a_merged_hint_names_all_its_writers():
+    writers = ["extract:small", "diagnose", "extract:small"]
+    raw = [RawHint("a", "Use {lamp}.", writer, episode_of(writer)) for writer in writers]
+    (merged,) = curate(raw, "alfworld", BY_RATIO)
+    assert (merged.writer, merged.mentions) == ("diagnose+extract:small", 3)
 
 
 def hint(text, task_type="a", mentions=1, sources=()):
@@ -97,8 +99,10 @@ def test_placebos_have_nine_sentences_of_hint_form_for_each_type(at_root):
     for arm in ("placebo_constant", "placebo_wrong_type"):
         placebo = PlaceboHints(arm, "alfworld", 9)
         for task_type in TASK_TYPES:
-            refs = placebo(task("1", "x").model_copy(update={"type": task_type}), "")
+            wanted = task("1", "x").model_copy(update={"type": task_type})
+            refs, again = placebo([(wanted, ""), (wanted, "a room")])
+            assert refs == again
             assert len({ref.text for ref in refs}) == 9
             assert [form_error(ref.text) for ref in refs] == [None] * 9
     with pytest.raises(UserError, match="at least"):
-        PlaceboHints("placebo_constant", "alfworld", 10)(task("1", "x"), "")
+        PlaceboHints("placebo_constant", "alfworld", 10)([(task("1", "x"), "")])

@@ -76,10 +76,15 @@ class Step(Record):
 
 
 class HintRef(Record):
-    """A hint as it stood in a prompt."""
+    """A hint as it stood in a prompt.
+
+    `picked` says how, where a language model was asked: by it, or by bm25 to fill up its answer.
+    It is left out where none was asked.
+    """
 
     hint_id: str
     text: str
+    picked: Literal["llm", "bm25"] | None = Field(None, exclude_if=lambda how: how is None)
 
 
 class Model(Record):
@@ -129,6 +134,17 @@ class Hint(Record):
     writer: str
     source_task_ids: list[str]
     source_episode_ids: list[str]
+
+
+class Rejection(Record):
+    """What a language model wrote after an episode and what is no hint; `attempt` is 0 or 1."""
+
+    schema_: Literal["rejection/1"] = Field("rejection/1", alias="schema")
+    episode_id: str
+    task_id: str
+    attempt: int = Field(ge=0)
+    reason: str
+    text: str  # its beginning
 
 
 class Example(Record):

@@ -1,6 +1,5 @@
 """From raw hints to the bank: form checked, duplicates merged, sources kept."""
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -9,11 +8,9 @@ from pydantic import Field
 from rapidfuzz import fuzz
 
 from hintdistill.hints.embed import embed
+from hintdistill.hints.form import form_error
 from hintdistill.records import Episode, Hint, normalise, short_hash
 from hintdistill.settings import Settings
-
-MAX_CHARACTERS = 120
-_PLACEHOLDER = re.compile(r"\{[a-z_]+\}")
 
 
 class RawHint(NamedTuple):
@@ -23,17 +20,6 @@ class RawHint(NamedTuple):
     text: str
     writer: str
     episode: Episode
-
-
-def form_error(text: str) -> str | None:
-    """Why a text is no hint, or None: one line, at most 120 characters, no numbered names."""
-    if not text.strip() or len(text.splitlines()) != 1:
-        return "not one line"
-    if len(text) > MAX_CHARACTERS:
-        return f"{len(text)} characters, more than {MAX_CHARACTERS}"
-    if re.search(r"\d", _PLACEHOLDER.sub("", text)):
-        return "names or numbers in place of placeholders"
-    return None
 
 
 class DuplicateParams(Settings):
@@ -80,7 +66,7 @@ def _bank_entry(env: str, group: list[RawHint]) -> Hint:
         type=group[0].type,
         text=text,
         mentions=len(group),
-        writer=min(raw.writer for raw in group),
+        writer="+".join(sorted({raw.writer for raw in group})),
         source_task_ids=sorted({raw.episode.task_id for raw in group}),
         source_episode_ids=sorted({raw.episode.episode_id for raw in group}),
     )

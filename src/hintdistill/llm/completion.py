@@ -27,6 +27,14 @@ def as_data(text: str) -> str:
     return _CONTROL.sub(r"\g<0> ", text)
 
 
+def quoted(text: str) -> str:
+    """Text as a block of data within a message: nothing in it can end the block.
+
+    Each line begins with `| `, whatever counts as the end of a line.
+    """
+    return "\n".join(f"| {line}" for line in text.splitlines())
+
+
 class ChatRequest(NamedTuple):
     """One conversation to be continued by one message.
 

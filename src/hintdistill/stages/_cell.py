@@ -26,6 +26,7 @@ class Cell:
         self.games = Path("data", env, "games.jsonl")
         self.data = Path("data", env, agent)
         self.hints = self.data / "hints.jsonl"
+        self.rejected = self.data / "rejected.jsonl"
         self.metrics = Path("metrics", env, agent)
         self.warm = Path("models/warm", self.name)
         self.figures = Path("metrics/cells", f"{self.name}.json")

@@ -1,0 +1,52 @@
+"""What form a hint has, whoever wrote it; and what more is asked of a language model's."""
+
+import re
+from collections.abc import Iterable
+
+MAX_CHARACTERS = 120
+PLACEHOLDERS = ("{object}", "{container}", "{location}", "{lamp}")
+_PLACEHOLDER = re.compile("|".join(map(re.escape, PLACEHOLDERS)))
+# First words of a statement or a remark. What is left may be a verb, or what leads up to one
+# ("When you see {object}, take it"): no grammar is parsed.
+_STATEMENT = re.compile(
+    r"(?:you|i|we|it|he|she|they|this|that|these|those|there|the|an?|my|your|its|our|their"
+    r"|agents?|players?|hints?|tips?|notes?)\b",
+    re.IGNORECASE,
+)
+_ABOUT_THE_AGENT = re.compile(
+    r"\byou (?:should|must|need)\b|\bthe (?:agent|player)\b", re.IGNORECASE
+)
+
+
+def form_error(text: str) -> str | None:
+    """Why a text is no hint, or None: one line, at most 120 characters, no numbered names."""
+    if not text.strip() or not text.isprintable():
+        return "not one line of printable text"
+    if len(text) > MAX_CHARACTERS:
+        return f"{len(text)} characters, more than {MAX_CHARACTERS}"
+    if re.search(r"\d", text):
+        return "names or numbers in place of placeholders"
+    return None
+
+
+def written_form_error(text: str, names: Iterable[str]) -> str | None:
+    """As `form_error`, for a text that a language model wrote after one episode.
+
+    It also has the known placeholders only, none of the names, and is an order: it begins with a
+    word that is no subject, article or heading ("The", "You", "Hint"), and speaks of no agent.
+
+    Args:
+        names: words of the episode's own things and places ("mug"), which stand for nothing in
+            another game; found in the singular and with -s or -es.
+    """
+    if error := form_error(text):
+        return error
+    plain = _PLACEHOLDER.sub("", text)
+    if found := re.search(r"[{}]\w*\}?", plain):
+        return f"{found[0]} is none of the placeholders {', '.join(PLACEHOLDERS)}"
+    for name in sorted(names):
+        if re.search(rf"\b{re.escape(name)}(?:e?s)?\b", plain, re.IGNORECASE):
+            return f"the name {name} in place of a placeholder"
+    if not text[0].isalpha() or _STATEMENT.match(text) or _ABOUT_THE_AGENT.search(text):
+        return "no order: it has to begin as in 'Open ...' or 'Before you ..., take ...'"
+    return None
