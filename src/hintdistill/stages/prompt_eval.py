@@ -21,7 +21,7 @@ def command(env: str, agent: str, arm: str) -> None:
     """Evaluate an arm that has hints in its prompt."""
     cell, params = Cell(env, agent), Params.read(env, agent)
     if arm == "rag":
-        retrieve = open_retriever(cell, params.hints)
+        retrieve = open_retriever(cell, params.hints, f"prompt_eval@{cell.name}-rag")
     else:
         retrieve = PlaceboHints(arm, env, params.hints.k)
     play_arm(

@@ -20,6 +20,6 @@ def command(env: str, agent: str) -> None:
         "rag",
         out=cell.data / "teacher.jsonl",
         params=params,
-        retrieve=open_retriever(cell, params.hints),
+        retrieve=open_retriever(cell, params.hints, f"teacher@{cell.name}-rag"),
         hints=[params.hints.path(cell)],
     )
