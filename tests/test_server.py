@@ -19,9 +19,9 @@ from hintdistill.errors import UserError
 from hintdistill.llm import server as servers
 from hintdistill.llm.completion import ChatRequest, as_data
 from hintdistill.llm.endpoint import endpoint_from_environment
-from hintdistill.llm.ledger import LEDGER, Ledger, Prices, estimate, estimate_reading, spent_text
+from hintdistill.llm.ledger import LEDGER, Ledger, Prices, estimate, spent_text
 from hintdistill.llm.server import Server, ServerParams, retry_after
-from hintdistill.records import Episode, Message, Model
+from hintdistill.records import Message
 
 PARAMS = ServerParams(
     price_prompt=10.0, price_cached=1.0, price_completion=100.0, cap=None,
@@ -510,25 +510,11 @@ def test_a_dearer_cache_is_reserved_at_its_price():
     assert PARAMS.dearest(1_000_000, 0) == 10.0
 
 
-def test_an_estimate_sends_nothing():
-    assert estimate(PARAMS, 1000, 500, 40) == pytest.approx(1000 * (500 * 10 + 40 * 100) / 1e6)
-
-
-def failed_episode(text):
-    return Episode(
-        episode_id="e", task_id="t", env="alfworld", agent="react", arm="base", attempt=0, seed=0,
-        model=Model(name="m", sha256="0"), adapter=None, deterministic=True, hints=[],
-        messages=[Message(role="user", content=text)], steps=[], success=0, reward=0.0,
-        n_steps=0, n_turns=0, n_invalid=0, stop_reason="step_limit",
-        tokens_prompt=0, tokens_prompt_new=0, tokens_completion=0,
-    )  # fmt: skip
-
-
-def test_an_estimate_of_reading_failures():
-    failures = [failed_episode("x" * 300), failed_episode("y" * 900)]
-    expected = 2 * ((200 + 50) * 10 + 20 * 100) / 1e6
-    assert estimate_reading(PARAMS, failures, 50, 20) == pytest.approx(expected)
-    assert estimate_reading(PARAMS, [], 50, 20) == 0
+def test_an_estimate_takes_every_answer_at_its_limit():
+    requests = [ask("x" * 300, max_tokens=20), ask("é" * 450, max_tokens=20)]
+    expected = (2, 400, 40, pytest.approx((400 * 10 + 40 * 100) / 1e6))
+    assert estimate(PARAMS, requests) == expected
+    assert estimate(PARAMS, []) == (0, 0, 0, 0)
 
 
 def test_spending_is_shown_by_stage(serve, client):

@@ -102,6 +102,15 @@ def spent() -> None:
     click.echo(spent_text())
 
 
+@cli.command("price-hints")
+@cell_options
+def price_hints(env: str, agent: str) -> None:
+    """Say what hint writer `extract` would cost for the failures at hand; no stage."""
+    from hintdistill.stages._price import price_hints_text
+
+    click.echo(price_hints_text(env, agent))
+
+
 @cli.command("compare-engines")
 @cell_options
 def compare_engines(env: str, agent: str) -> None:

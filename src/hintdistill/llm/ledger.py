@@ -18,8 +18,7 @@ from typing import NamedTuple
 from pydantic import NonNegativeFloat
 
 from hintdistill.errors import UserError
-from hintdistill.llm.completion import Completion
-from hintdistill.records import Episode
+from hintdistill.llm.completion import ChatRequest, Completion
 from hintdistill.settings import Settings
 
 LEDGER = Path(".cache/ledger.sqlite")
@@ -50,23 +49,20 @@ class Prices(Settings):
         return max(self.cost(prompt, 0, completion), self.cost(prompt, prompt, completion))
 
 
-def estimate(prices: Prices, calls: int, tokens_prompt: float, tokens_completion: float) -> float:
-    """Money for calls of a mean size, none of it cached; nothing is sent."""
-    return calls * prices.cost(tokens_prompt, 0, tokens_completion)
+class Estimate(NamedTuple):
+    """What requests may use, before any is sent."""
+
+    calls: int
+    tokens_prompt: int
+    tokens_completion: int
+    money: float
 
 
-def estimate_reading(
-    prices: Prices, episodes: Sequence[Episode], tokens_instruction: float, tokens_completion: float
-) -> float:
-    """Money for one call an episode that reads it whole, as a writer of hints does.
-
-    Args:
-        tokens_instruction: what stands in each prompt besides the episode.
-        tokens_completion: of each answer; its limit gives an upper estimate.
-    """
-    size = sum(len(m.content.encode()) for episode in episodes for m in episode.messages)
-    prompt = size / BYTES_A_TOKEN / max(len(episodes), 1) + tokens_instruction
-    return estimate(prices, len(episodes), prompt, tokens_completion)
+def estimate(prices: Prices, requests: Sequence[ChatRequest]) -> Estimate:
+    """An estimate from above: every answer at its limit, and nothing cached; nothing is sent."""
+    size = sum(len(m.content.encode()) for request in requests for m in request.messages)
+    tokens = (round(size / BYTES_A_TOKEN), sum(request.max_tokens for request in requests))
+    return Estimate(len(requests), *tokens, prices.cost(tokens[0], 0, tokens[1]))
 
 
 class StageSpending(NamedTuple):
