@@ -26,15 +26,6 @@ settings.register_profile("any-machine", deadline=None)  # a slow machine is no 
 settings.load_profile("any-machine")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Two processes run the tests; those that read the one finished run stay in the same, first."""
-    items.sort(key=lambda item: "finished" not in item.fixturenames)
-    for item in items:
-        if "finished" in item.fixturenames:
-            item.add_marker(pytest.mark.xdist_group("finished"))
-
-
 def copy_checkout(target: Path) -> Path:
     """The repository's files (tracked, and new ones that git does not ignore) as a new repo."""
     listed = subprocess.run(
