@@ -4,11 +4,13 @@ import importlib
 import shutil
 from pathlib import Path
 
+import jinja2
 import pytest
 import yaml
 from conftest import ROOT
 from dvc.dependency.param import ParamsDependency
 from dvc.repo import Repo
+from jinja2.meta import find_referenced_templates
 
 from hintdistill.agents.registry import AGENTS
 from hintdistill.closure import PACKAGE, import_closure
@@ -97,11 +99,19 @@ def test_every_profile_is_complete():
 
 
 def test_stages_that_render_prompts_depend_on_them(stages):
+    included = set()
+    for template in (ROOT / "prompts").glob("*_system.j2"):
+        parsed = jinja2.Environment().parse(template.read_text())
+        included |= {f"prompts/{name}" for name in find_referenced_templates(parsed)}
+    agent_prompts = {f"prompts/react_alfworld_{name}" for name in ("system.j2", "examples.jsonl")}
     for name, cells in stages.items():
         renders = PACKAGE / "agents/prompts.py" in import_closure(PACKAGE / f"stages/{name}.py")
+        plays = PACKAGE / "agents/registry.py" in import_closure(PACKAGE / f"stages/{name}.py")
         for stage in cells:
             prompts = names_of(stage, "prompts")
             assert bool(prompts) == renders, name
+            assert (agent_prompts | included <= prompts) == plays, name
+    assert included
     assert "prompts/placebos.yaml" in names_of(stages["prompt_eval"][0], "prompts")
 
 
