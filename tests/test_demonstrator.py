@@ -110,7 +110,8 @@ def test_openings_are_of_all_three_kinds(games):
     drawn = [draw_any(goal, random.Random(seed)) for seed in range(200)]
     assert min(len([d for d in drawn if not d]), len([d for d in drawn if d])) > 20
     helpful = [d for d in drawn if prevented_by("\n".join(d)) & {"container"}]
-    assert 20 < len(helpful) < 180
+    useless = [d for d in drawn if d and d not in helpful]
+    assert min(len(helpful), len(useless)) > 20
 
 
 def test_slips_are_not_its_own_turns_and_it_recovers(demonstrate):

@@ -45,9 +45,13 @@ def comparisons_table(cell: dict[str, Any]) -> str:
         c = cell["compare"][f"{a}-{b}"]
         lines.append(
             f"| {a} - {b} | {100 * c['diff']:+.1f} ({100 * c['lo']:+.1f} to {100 * c['hi']:+.1f}) "
-            f"| {c['p']:.3f} |"
+            f"| {_p_value(c['p'])} |"
         )
     return "\n".join(lines)
+
+
+def _p_value(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def _audit_lines(audit: dict[str, Any]) -> str:

@@ -42,7 +42,11 @@ def compare_engines(env: str, agent: str) -> dict[str, Any]:
         )
     step_limit, protocol = params.task.step_limit, make_agent(agent, env, params.agent.protocol)
     arm = Arm("base", protocol, no_hints, rollout, step_limit, rollout.seed)
-    figures: dict[str, Any] = {"episodes": len(tasks), "threads": rollout.threads}
+    figures: dict[str, Any] = {
+        "episodes": len(tasks),
+        "threads": rollout.threads,
+        "transformers_dtype": rollout.dtype,
+    }
     said = {}
     for name in ENGINES:
         with_engine = rollout.model_copy(update={"engine": name})
