@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_diagnose import told
@@ -122,7 +123,12 @@ def test_publish_replaces_a_cell_and_keeps_the_others(finished, tmp_path, monkey
     text = readme.read_text()
     assert "old" not in text and text.startswith("a\n") and text.endswith("b\n")
     assert "| distilled |" in text
-    with pytest.raises(UserError, match="official"):
+    with pytest.raises(UserError, match=r"alfworld\.source official, got generated"):
+        publish("official")
+    whole = yaml.safe_load(Path("params.yaml").read_text())
+    whole["alfworld"] |= {"source": "official", "eval": 134}
+    Path("params.yaml").write_text(yaml.safe_dump(whole))
+    with pytest.raises(UserError, match="n of react 134, got 8"):
         publish("official")
     with pytest.raises(UserError, match="name"):
         publish("../up")

@@ -2,12 +2,17 @@
 
 import csv
 import json
+import shutil
+from pathlib import Path
 
 import yaml
+from click.testing import CliRunner
 
+from hintdistill.errors import UserError
 from hintdistill.evaluation.causes import CAUSE_COLUMNS
 from hintdistill.evaluation.metrics import ARMS, COMPARISONS, EPISODE_COLUMNS
 from hintdistill.records import Episode, Hint, Task, TrainingRow, read_jsonl
+from hintdistill.stages import report
 
 CELL = "data/alfworld/react"
 
@@ -122,6 +127,32 @@ def test_every_failure_is_in_the_causes(finished):
     report = (finished.folder / "metrics/report.md").read_text()
     assert "Why episodes failed" in report and "| failed episodes |" in report
     assert "Not a result" not in report
+
+
+def test_a_report_of_two_agents_shows_each_apart(finished, tmp_path, monkeypatch):
+    shutil.copytree(finished.folder / "metrics/cells", tmp_path / "metrics/cells")
+    params = yaml.safe_load((finished.folder / "params.yaml").read_text())
+    params["agents"] = ["react", "stateact"]
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    monkeypatch.chdir(tmp_path)
+    (cell,) = Path("metrics/cells").iterdir()
+    result = CliRunner().invoke(report.command)
+    assert isinstance(result.exception, UserError) and "stateact" in str(result.exception)
+    assert not Path("metrics/summary.json").exists()
+    figures = cell.read_text()
+    Path("metrics/cells/alfworld-stateact.json").write_text(
+        figures.replace("alfworld,react", "alfworld,stateact")
+    )
+    assert CliRunner().invoke(report.command).exit_code == 0
+    summary = json.loads(Path("metrics/summary.json").read_text())["alfworld"]
+    assert summary["react"] == summary["stateact"] == json.loads(figures)["summary"]
+    agents = [
+        row["agent"]
+        for row in csv.DictReader(Path("metrics/episodes.csv").read_text().splitlines())
+    ]
+    assert agents == ["react"] * 8 * len(ARMS) + ["stateact"] * 8 * len(ARMS)
+    text = Path("metrics/report.md").read_text()
+    assert text.index("alfworld, react") < text.index("alfworld, stateact")
 
 
 def test_adapter_loads_with_plain_transformers_and_peft(finished, monkeypatch):

@@ -208,10 +208,6 @@ def test_no_server_there(serve, client):
         ({**completion("x"), "choices": []}, ["empty list of choices"]),
         ({**completion("x"), "usage": None}, ["usage"]),
         (completion(None, finish_reason="length"), ["no content", "'length'", "max_tokens"]),
-        (
-            completion("", message={"content": None, "refusal": "I won't"}),
-            ["no content", "I won't"],
-        ),
     ],
 )
 def test_an_answer_of_another_shape_is_an_error_at_once(serve, client, reply, say):
@@ -223,6 +219,21 @@ def test_an_answer_of_another_shape_is_an_error_at_once(serve, client, reply, sa
     for words in (server.url, *say):
         assert words in str(error.value)
     assert spending()[0].calls == 1
+
+
+@pytest.mark.parametrize(
+    "reply, text",
+    [
+        (completion("", message={"content": None, "refusal": "I won't"}), "I won't"),
+        (completion(None, finish_reason="content_filter"), ""),
+    ],
+)
+def test_a_refused_answer_is_an_incomplete_one(serve, client, reply, text):
+    server = serve(lambda n, body: reply)
+    for _ in range(2):  # the second time from the cache
+        (answer,) = client().complete_all([ask("a")])
+        assert (answer.text, answer.complete) == (text, False)
+    assert len(server.bodies) == 1 and spending()[0].calls == 1
 
 
 @pytest.mark.parametrize(

@@ -3,15 +3,19 @@
 import re
 
 import pytest
-from conftest import TYPE, envs_of
+from conftest import ROOT, TYPE, envs_of
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hintdistill.agents.agent import Belief
 from hintdistill.agents.demonstrator import DemonstratorEngine
-from hintdistill.agents.registry import make_agent
+from hintdistill.agents.examples import examples_file
+from hintdistill.agents.registry import AGENTS, make_agent
 from hintdistill.agents.rollout import play_cohort
 from hintdistill.errors import UserError
+from hintdistill.records import Example, read_jsonl
+from hintdistill.stages import _examples
+from hintdistill.tasks.alfworld_goal import TASK_TYPES
 
 FIELDS = [
     "goal", "locations_visited", "current_location", "current_inventory", "thought", "action"
@@ -85,6 +89,39 @@ def test_the_prompt_names_the_fields_that_are_asked_for(at_root):
 def test_wrong_protocols_are_named(protocol, said):
     with pytest.raises(UserError, match=said):
         make_agent("stateact", "alfworld", protocol)
+
+
+@pytest.mark.parametrize("agent", AGENTS)
+def test_the_prompt_shows_finished_games_of_the_tasks_type(at_root, agent):
+    fields = {"fields": FIELDS} if agent == "stateact" else {}
+    protocol = make_agent(agent, "alfworld", {"examples": 2, **fields})
+    for task_type in TASK_TYPES:
+        prompt = protocol.system_prompt([], task_type)
+        first, *shown = prompt.split("\n\nExample of a finished game:\n")
+        assert len(shown) == 2 and "Example" not in first
+        for example in shown:
+            turns = re.split(r"^(You|Game): ", example, flags=re.MULTILINE)[1:]
+            assert turns[0] == "Game" and "Your task is to: " in turns[1]
+            said = [t.strip() for who, t in zip(*[iter(turns)] * 2, strict=True) if who == "You"]
+            assert said and all(protocol.parse(t, complete=True).kind != "malformed" for t in said)
+
+
+@pytest.mark.parametrize("agent", AGENTS)
+def test_examples_are_short_wins_of_the_demonstrator(tmp_path, monkeypatch, agent):
+    (tmp_path / "prompts").mkdir()
+    for template in (ROOT / "prompts").glob("*.j2"):
+        (tmp_path / "prompts" / template.name).symlink_to(template)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(_examples, "GAMES", _examples.GAMES.model_copy(update={"warmstart": 6}))
+    path = _examples.write_examples("alfworld", agent)
+    examples = read_jsonl(path, Example)
+    assert len({e.type for e in examples}) >= 4
+    for example in examples:
+        assert not any(m.role == "system" for m in example.messages)
+        assert all(m.own for m in example.messages if m.role == "assistant")
+    monkeypatch.chdir(ROOT)
+    committed = read_jsonl(examples_file(agent, "alfworld"), Example)
+    assert {e.type for e in examples} <= {e.type for e in committed}
 
 
 def test_the_demonstrator_says_where_it_is_and_what_it_holds(games, base_arm):

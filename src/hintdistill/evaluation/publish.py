@@ -61,9 +61,11 @@ def _require_whole_panel(params: dict[str, Any], summary: dict[str, Any]) -> Non
         "eval.split": params.get("eval", {}).get("split"),
         "alfworld.source": games.get("source"),
         "alfworld.eval": games.get("eval"),
-        "n": summary.get("alfworld", {}).get("react", {}).get("base", {}).get("n"),
     }
-    expected = ("eval", "official", OFFICIAL_GAMES, OFFICIAL_GAMES)
+    expected = ["eval", "official", OFFICIAL_GAMES]
+    for agent, arms in summary.get("alfworld", {}).items():
+        came[f"n of {agent}"] = arms.get("base", {}).get("n")
+        expected.append(OFFICIAL_GAMES)
     for (key, value), wanted in zip(came.items(), expected, strict=True):
         if value != wanted:
             raise UserError(

@@ -160,7 +160,7 @@ def _read(answer: Completion | None, episode: Episode) -> Reading:
     if answer is None:
         return Reading([], [NO_ROOM])
     if not answer.complete:
-        reason = f"cut off, at {MAX_TOKENS} tokens or by a filter"
+        reason = f"cut off at {MAX_TOKENS} tokens, or refused"
         return Reading([], [Refused(reason, answer.text)])
     return read_hints(answer.text, names_of(episode))
 

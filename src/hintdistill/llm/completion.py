@@ -78,7 +78,7 @@ def most_prompt_tokens(body: dict[str, Any]) -> int:
 
 
 class Completion(Record):
-    """One answer. `complete` is False where it was cut off, by the token limit or a filter."""
+    """One answer. `complete` is False where it was cut off, or the model or a filter refused."""
 
     text: str
     complete: bool
@@ -127,7 +127,8 @@ def read_answer(body: bytes) -> Completion:
     """The first choice of a chat completion.
 
     Raises:
-        WrongAnswer: no JSON, JSON of another shape, no choice, or a choice without content.
+        WrongAnswer: no JSON, JSON of another shape, no choice, or a choice with neither content
+            nor a refusal.
     """
     try:
         answer = _Answer.model_validate_json(body)
@@ -139,17 +140,17 @@ def read_answer(body: bytes) -> Completion:
     usage, details = answer.usage, answer.usage.prompt_tokens_details
     cached = details.cached_tokens if details else None
     choice = answer.choices[0] if answer.choices else None
+    content = choice and (choice.message.content or choice.message.refusal)
+    refused = choice and (choice.message.refusal or choice.finish_reason == "content_filter")
     completion = Completion(
-        text=(choice and choice.message.content) or "",
-        complete=bool(choice and choice.finish_reason == "stop"),
+        text=content or "",
+        complete=bool(choice and choice.finish_reason == "stop" and not refused),
         tokens_prompt=usage.prompt_tokens,
         tokens_prompt_cached=min(cached or 0, usage.prompt_tokens),
         tokens_completion=usage.completion_tokens,
     )
     if choice is None:
         raise WrongAnswer("an empty list of choices", completion)
-    if choice.message.content is None:
-        refusal = f", refusal: {choice.message.refusal}" if choice.message.refusal else ""
-        reason = f"no content, finish_reason {choice.finish_reason!r}{refusal}"
-        raise WrongAnswer(reason, completion)
+    if choice.message.content is None and not refused:
+        raise WrongAnswer(f"no content, finish_reason {choice.finish_reason!r}", completion)
     return completion
