@@ -20,9 +20,13 @@ from hintdistill.stages._server import ServerBlock
 
 
 @pytest.fixture(scope="module")
-def stages():
-    """Stages of dvc.yaml by name, their matrix resolved; and one cell of each."""
-    repo = Repo(str(ROOT))
+def stages(tmp_path_factory):
+    """Stages of dvc.yaml by name, their matrix resolved for all agents."""
+    root = tmp_path_factory.mktemp("all-agents")
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    (root / "params.yaml").write_text(yaml.safe_dump({**params, "agents": list(AGENTS)}))
+    shutil.copy(ROOT / "dvc.yaml", root)
+    repo = Repo.init(str(root), no_scm=True)
     cells = {}
     for stage in repo.index.stages:
         cells.setdefault(stage.name.split("@")[0], []).append(stage)
@@ -63,7 +67,8 @@ def test_params_are_those_the_stage_reads(stages, name):
         declared = {
             key for dep in stage.deps if isinstance(dep, ParamsDependency) for key in dep.params
         }
-        assert declared == keys_read(module, "alfworld", "react")
+        env, agent, *_ = [*stage.name.partition("@")[2].split("-"), "", ""]
+        assert declared == keys_read(module, env, agent)
 
 
 def test_every_parameter_is_read_by_some_stage():
@@ -103,21 +108,26 @@ def test_stages_that_render_prompts_depend_on_them(stages):
     for template in (ROOT / "prompts").glob("*_system.j2"):
         parsed = jinja2.Environment().parse(template.read_text())
         included |= {f"prompts/{name}" for name in find_referenced_templates(parsed)}
-    agent_prompts = {f"prompts/react_alfworld_{name}" for name in ("system.j2", "examples.jsonl")}
-    for name, cells in stages.items():
-        renders = PACKAGE / "agents/prompts.py" in import_closure(PACKAGE / f"stages/{name}.py")
-        plays = PACKAGE / "agents/registry.py" in import_closure(PACKAGE / f"stages/{name}.py")
-        for stage in cells:
-            prompts = names_of(stage, "prompts")
-            assert bool(prompts) == renders, name
-            assert (agent_prompts | included <= prompts) == plays, name
     assert included
-    assert "prompts/placebos.yaml" in names_of(stages["prompt_eval"][0], "prompts")
+    for name, cells in stages.items():
+        code = import_closure(PACKAGE / f"stages/{name}.py")
+        for stage in cells:
+            agent = stage.name.partition("-")[2].partition("-")[0]
+            expected = set()
+            if PACKAGE / "agents/registry.py" in code and agent:
+                files = ("system.j2", "examples.jsonl")
+                expected |= included | {f"prompts/{agent}_alfworld_{file}" for file in files}
+            for module in ("extract", "rerank"):
+                if PACKAGE / f"hints/{module}.py" in code:
+                    expected.add(f"prompts/{module}_alfworld.j2")
+            if name == "prompt_eval":
+                expected.add("prompts/placebos.yaml")
+            assert names_of(stage, "prompts") == expected, stage.name
 
 
 def test_the_report_depends_on_every_arm_of_every_cell(stages):
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    cells = [f"{env}-{agent}" for env in params["envs"] for agent in params["agents"]]
+    cells = [f"{env}-{agent}" for env in params["envs"] for agent in AGENTS]
     assert [stage.name.split("@")[1] for stage in stages["figures"]] == cells
     for stage in stages["figures"]:
         env, agent = stage.name.split("@")[1].split("-")

@@ -80,7 +80,8 @@ def test_the_prompt_names_the_fields_that_are_asked_for(at_root):
     "protocol, said",
     [
         ({"examples": 0, "fields": ["action", "thought"]}, "last of the fields"),
-        ({"examples": 0, "fields": ["thought", "thought", "action"]}, "twice"),
+        ({"examples": 0, "fields": ["thought", "thought", "action"]}, "in the order"),
+        ({"examples": 0, "fields": ["thought", "goal", "action"]}, "in the order"),
         ({"examples": 0, "fields": ["mood", "action"]}, r"stateact\.protocol\.fields\.0"),
         ({"examples": 0}, "fields"),
         ({"examples": -1, "fields": FIELDS}, "examples"),

@@ -137,7 +137,10 @@ class Hint(Record):
 
 
 class Rejection(Record):
-    """What a language model wrote after an episode and what is no hint; `attempt` is 0 or 1."""
+    """What a language model wrote after an episode and what is no hint; `attempt` is 0 or 1.
+
+    `reason` begins with a kind of error, which ends at a colon where there is more to say.
+    """
 
     schema_: Literal["rejection/1"] = Field("rejection/1", alias="schema")
     episode_id: str

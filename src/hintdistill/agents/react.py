@@ -3,7 +3,7 @@
 import re
 
 from hintdistill.agents.agent import Belief, ParsedTurn
-from hintdistill.agents.examples import ProtocolParams, read_examples
+from hintdistill.agents.examples import Examples, ProtocolParams
 from hintdistill.agents.prompts import render_prompt
 
 _THOUGHT = re.compile(r"think:\s*(\S.*)", re.IGNORECASE)
@@ -19,11 +19,11 @@ class ReactAgent:
 
     def __init__(self, env: str, params: ProtocolParams) -> None:
         self._template = f"{self.name}_{env}_system.j2"
-        self._examples = read_examples(self.name, env, params.examples)
+        self._examples = Examples(self.name, env, params.examples)
 
     def system_prompt(self, hints: list[str], task_type: str) -> str:
         """Instructions, examples of the task's type, and the hint block where there are hints."""
-        examples = self._examples.get(task_type, [])
+        examples = self._examples.of_type(task_type)
         return render_prompt(self._template, examples=examples, hints=hints)
 
     def parse(self, text: str, *, complete: bool) -> ParsedTurn:

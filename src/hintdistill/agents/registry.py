@@ -29,4 +29,7 @@ def make_agent(name: str, env: str, protocol: dict[str, Any]) -> Agent:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join([name, "protocol", *map(str, first["loc"])])
-        raise UserError(f"params.yaml, {where}: {first['msg']}") from None
+        raise UserError(
+            f"params.yaml, {where}: {first['msg']}, got {str(first['input'])[:80]!r}. Mend the "
+            "file, or start from a complete one in profiles/."
+        ) from None

@@ -5,7 +5,7 @@ from typing import Literal, Self, get_args
 from pydantic import model_validator
 
 from hintdistill.agents.agent import Belief, ParsedTurn
-from hintdistill.agents.examples import ProtocolParams, read_examples
+from hintdistill.agents.examples import Examples, ProtocolParams
 from hintdistill.agents.prompts import render_prompt
 from hintdistill.records import Message
 
@@ -25,8 +25,8 @@ class StateActParams(ProtocolParams):
     def _ends_in_the_action(self) -> Self:
         if self.fields.count("action") != 1 or self.fields[-1] != "action":
             raise ValueError("the last of the fields must be action, and no other")
-        if len(set(self.fields)) < len(self.fields):
-            raise ValueError("no field may stand twice")
+        if self.fields != [field for field in FIELDS if field in self.fields]:
+            raise ValueError(f"each field once at most, in the order {', '.join(FIELDS)}")
         return self
 
 
@@ -39,13 +39,14 @@ class StateActAgent:
 
     def __init__(self, env: str, params: StateActParams) -> None:
         self._template, self._fields = f"{self.name}_{env}_system.j2", params.fields
-        self._examples = read_examples(self.name, env, params.examples)
+        self._examples = Examples(self.name, env, params.examples)
         fields = ", ".join(f'"{field}: ..."' for field in params.fields)
         self.malformed_answer = f"Invalid turn. Write these lines and nothing else: {fields}."
 
     def system_prompt(self, hints: list[str], task_type: str) -> str:
         """Instructions, examples of the task's type, and the hint block where there are hints."""
-        examples = [[self._shown(m) for m in e] for e in self._examples.get(task_type, [])]
+        games = self._examples.of_type(task_type)
+        examples = [[self._shown(message) for message in game] for game in games]
         return render_prompt(self._template, fields=self._fields, examples=examples, hints=hints)
 
     def _shown(self, message: Message) -> Message:

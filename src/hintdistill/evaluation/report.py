@@ -54,6 +54,13 @@ def _p_value(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
+def _played_line(played: dict[str, Any]) -> str:
+    models = ", ".join(f"`{name}`" for name in played["models"])
+    same = "and on the same machine again it is the same, byte for byte"
+    other = "by an engine that can't promise the same bytes again"
+    return f"Played by {models}, {same if played['deterministic'] else other}."
+
+
 def _audit_lines(audit: dict[str, Any]) -> str:
     shown = ["episodes", "kept", "leaks_in_prompt", "leaks_in_own_turns", "rows", "unlocked_rows"]
     shown += sorted(key for key in audit["sft"] if key.startswith("rows_sharing"))
@@ -89,7 +96,8 @@ def render_report(
 
     Args:
         cells: by "environment, agent", `summary` (cell_summary's result), `audit` (audit.json's
-            content) and `causes` (cause_rows of all arms on `split`, of base and rag on train).
+            content), `causes` (cause_rows of all arms on `split`, of base and rag on train) and
+            `played` (names of `models`; whether they are `deterministic`).
         trials: what was tried on split dev, by the same keys and the trial's name.
         model: what the base model is called, and how it was prepared.
         split: the split that was played.
@@ -108,7 +116,8 @@ def render_report(
     )
     for name, cell in cells.items():
         summary, audit = cell["summary"], cell["audit"]
-        parts += [f"## {name}", arms_table(summary), comparisons_table(summary)]
+        parts += [f"## {name}", _played_line(cell["played"])]
+        parts += [arms_table(summary), comparisons_table(summary)]
         parts += _causes_lines(cell["causes"], split)
         parts += [
             "### Training rows",

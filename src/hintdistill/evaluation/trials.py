@@ -11,13 +11,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hintdistill.agents.registry import AGENTS
 from hintdistill.errors import UserError
 from hintdistill.evaluation.metrics import Arms, cell_summary, check_same_tasks
 from hintdistill.records import write_json
 
 TRIALS = Path("metrics/trials")
-# Of the parameters, these say nothing about a setting that is chosen.
-NOT_CHOSEN = ("envs", "agents", "eval")
+# Of the parameters, these say nothing about a setting that is chosen; nor do other agents' blocks.
+NOT_CHOSEN = {"envs", "agents", "eval", "llm"}
 
 
 def keep_trial(
@@ -35,7 +36,8 @@ def keep_trial(
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
         raise UserError(f"trial: expected a name of a-z, 0-9, - and _, got {name!r}")
     check_same_tasks(arms, f"trial {name}")
-    settings = {key: block for key, block in params.items() if key not in NOT_CHOSEN}
+    left_out = (NOT_CHOSEN | set(AGENTS)) - {agent}
+    settings = {key: block for key, block in params.items() if key not in left_out}
     path = TRIALS / f"{env}-{agent}" / f"{name}.json"
     if path.exists():
         raise UserError(f"{path}: there is a trial of that name; choose another, or remove it")

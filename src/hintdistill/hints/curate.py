@@ -35,7 +35,8 @@ class DuplicateParams(Settings):
     duplicate_cosine: float | None = Field(gt=0, le=1)
 
     def same(self, a: str, b: str) -> bool:
-        if fuzz.ratio(normalise(a), normalise(b)) / 100 >= self.duplicate_ratio:
+        """Whether two normalised texts are one hint."""
+        if fuzz.ratio(a, b) / 100 >= self.duplicate_ratio:
             return True
         if self.duplicate_cosine is None:
             return False
@@ -44,16 +45,17 @@ class DuplicateParams(Settings):
 
 
 def leaders(texts: Iterable[str], duplicates: DuplicateParams) -> dict[str, str]:
-    """Each text's leader: the first, in alphabetical order, that it is the same hint as.
+    """Each text's leader: the first normalised text, in alphabetical order, that is the same hint.
 
     A text that is like no leader before it leads itself. So it goes by which texts there are, and
     not by their order.
     """
-    found: dict[str, str] = {}
-    for text in sorted(set(texts), key=lambda t: (normalise(t), t)):
-        before = dict.fromkeys(found.values())
-        found[text] = next((one for one in before if duplicates.same(one, text)), text)
-    return found
+    texts = list(texts)
+    leader: dict[str, str] = {}
+    for text in sorted(set(map(normalise, texts))):
+        before = dict.fromkeys(leader.values())
+        leader[text] = next((one for one in before if duplicates.same(one, text)), text)
+    return {text: leader[normalise(text)] for text in texts}
 
 
 def _bank_entry(env: str, group: list[RawHint]) -> Hint:

@@ -76,7 +76,7 @@ def read_hints(text: str, names: Iterable[str]) -> Reading:
         written = _Answer.model_validate_json(text).hints
     except ValidationError as error:
         reason = error.errors(include_url=False, include_input=False)[0]["msg"]
-        return Reading([], [Refused(f'not JSON as in {{"hints": ["..."]}}: {reason}', text)])
+        return Reading([], [Refused(f"not the JSON asked for: {reason}", text)])
     if not written:
         return Reading([], [Refused("no hint", text)])
     hints: list[str] = []

@@ -1,7 +1,13 @@
-"""What form a hint has, whoever wrote it; and what more is asked of a language model's."""
+"""What form a hint has, whoever wrote it; and what more is asked of a language model's.
+
+An error is a kind that is counted, and after a colon what it is about.
+"""
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
+
+from hintdistill.records import normalise
 
 MAX_CHARACTERS = 120
 PLACEHOLDERS = ("{object}", "{container}", "{location}", "{lamp}")
@@ -20,13 +26,22 @@ _ABOUT_THE_AGENT = re.compile(
 
 def form_error(text: str) -> str | None:
     """Why a text is no hint, or None: one line, at most 120 characters, no numbered names."""
-    if not text.strip() or not text.isprintable():
-        return "not one line of printable text"
+    if not normalise(text) or not text.isprintable():
+        return "not one line of printable English"
     if len(text) > MAX_CHARACTERS:
-        return f"{len(text)} characters, more than {MAX_CHARACTERS}"
+        return f"more than {MAX_CHARACTERS} characters: {len(text)}"
     if re.search(r"\d", text):
         return "names or numbers in place of placeholders"
     return None
+
+
+@lru_cache
+def _of_name(name: str) -> re.Pattern[str]:
+    """A name as people write it: in parts, in the plural ("knives")."""
+    stem = re.sub("fe?$", "", name)
+    letters = "[ -]?".join(map(re.escape, stem))
+    ending = "(?:fe?|ves)" if stem != name else "(?:e?s)?"
+    return re.compile(rf"\b{letters}{ending}\b", re.IGNORECASE)
 
 
 def written_form_error(text: str, names: Iterable[str]) -> str | None:
@@ -37,16 +52,16 @@ def written_form_error(text: str, names: Iterable[str]) -> str | None:
 
     Args:
         names: words of the episode's own things and places ("mug"), which stand for nothing in
-            another game; found in the singular and with -s or -es.
+            another game; found in the plural too, and written apart ("dining tables").
     """
     if error := form_error(text):
         return error
     plain = _PLACEHOLDER.sub("", text)
     if found := re.search(r"[{}]\w*\}?", plain):
-        return f"{found[0]} is none of the placeholders {', '.join(PLACEHOLDERS)}"
+        return f"none of the placeholders {', '.join(PLACEHOLDERS)}: {found[0]}"
     for name in sorted(names):
-        if re.search(rf"\b{re.escape(name)}(?:e?s)?\b", plain, re.IGNORECASE):
-            return f"the name {name} in place of a placeholder"
+        if _of_name(name).search(plain):
+            return f"a name in place of a placeholder: {name}"
     if not text[0].isalpha() or _STATEMENT.match(text) or _ABOUT_THE_AGENT.search(text):
-        return "no order: it has to begin as in 'Open ...' or 'Before you ..., take ...'"
+        return "no order: begin as in 'Open ...' or 'Before you ..., take ...'"
     return None

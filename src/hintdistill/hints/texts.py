@@ -49,7 +49,7 @@ REPEATED_SEARCH = (
     "Visit each {location} once; go to those you have not seen before you return to one."
 )
 MALFORMED = {
-    "turn": 'Write one line a turn: either "think: ..." or a single command, and nothing else.',
+    "turn": "Write each turn in the form that is asked for, with a single command at most.",
     "context": "Think in few words and act; long turns use up the room that the episode has.",
 }
 REPEATED_ACTION = "When a command brings nothing new, do not write it again; try another one."

@@ -9,10 +9,12 @@ from pydantic import BaseModel, Field, ValidationError
 from hintdistill.records import Message, Record
 
 # Text that tokenizers of common model families read as a control token: ChatML, Llama 3, Phi,
-# gpt-oss and DeepSeek (`<|...|>`, also with full-width bars), Gemma, Llama 2, Mistral.
+# gpt-oss and DeepSeek (`<|...|>`, also with full-width bars), Gemma, Llama 2, Mistral, EXAONE
+# (`[|...|]`), MiniMax (`]~b]`).
 _CONTROL = re.compile(
     r"<(?=[|｜])|<(?=/?s>)|<(?=<?/?SYS>)|<(?=(?:start|end)_of_turn>|/?(?:bos|eos|unk|pad)>)"
     r"|\[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT)\])"
+    r"|\[(?=[|｜])|\](?=[~!])"
 )
 # Tokens that a chat template adds, at most: around a message, and once (a date, a default prompt).
 _AROUND_MESSAGE, _AROUND_ALL = 16, 128

@@ -57,10 +57,15 @@ def endpoint_from_environment() -> Endpoint:
     """The server that the environment names.
 
     Raises:
-        UserError: a variable is missing, is no URL, or holds what can't be sent.
+        UserError: a variable is missing or wrong, or holds what can't be sent.
     """
     url = _checked_url(_required(URL, "http://localhost:8000/v1"))
     model = _required(MODEL, "Qwen2.5-7B-Instruct")
+    if model.startswith(("/", "~")) or "\\" in model:
+        raise UserError(
+            f"{MODEL}: expected a model's name, got a path. Episodes and hints record it, and no "
+            "path of a machine; have the server name its model (--served-model-name, --alias)."
+        )
     key = os.environ.get(KEY, "").strip()
     if not (key.isascii() and key.isprintable()):
         raise UserError(

@@ -1,7 +1,7 @@
 """What calls of a server have used and cost, by stage; and the cap that is never crossed.
 
-One SQLite file a clone, `.cache/ledger.sqlite`, which all its processes share. The cap counts
-everything in it: all stages and runs of the clone since the file was made. Remove it to count
+One SQLite file in the folder of the response cache, which all processes share that share the cache.
+The cap counts everything in it: all stages and runs since the file was made. Remove it to count
 anew. Answers from the response cache are in no ledger, since they cost nothing.
 
 A call is noted at its worst case before it is sent, and at what it used once the server has said
@@ -19,9 +19,9 @@ from pydantic import NonNegativeFloat
 
 from hintdistill.errors import UserError
 from hintdistill.llm.completion import ChatRequest, Completion
+from hintdistill.llm.response_cache import cache_folder
 from hintdistill.settings import Settings
 
-LEDGER = Path(".cache/ledger.sqlite")
 SECONDS_FOR_A_LOCK = 60.0
 BYTES_A_TOKEN = 3.0  # of English, which has 4 to 5: an estimate from above
 
@@ -36,21 +36,22 @@ class Prices(Settings):
     """Money for a million tokens, in any currency; 0 for a server of one's own."""
 
     price_prompt: NonNegativeFloat
-    price_cached: NonNegativeFloat  # of a prompt's tokens that the server had in its cache
+    price_cached: NonNegativeFloat | None  # of tokens that the server had cached; null: the same
     price_completion: NonNegativeFloat
 
     def cost(self, prompt: float, cached: float, completion: float) -> float:
         """Money for so many tokens; `cached` are part of `prompt`."""
+        of_cached = self.price_prompt if self.price_cached is None else self.price_cached
         fresh = (prompt - cached) * self.price_prompt
-        return (fresh + cached * self.price_cached + completion * self.price_completion) / 1e6
+        return (fresh + cached * of_cached + completion * self.price_completion) / 1e6
 
     def dearest(self, prompt: float, completion: float) -> float:
         """Money for so many tokens, whatever part of the prompt is cached."""
         return max(self.cost(prompt, 0, completion), self.cost(prompt, prompt, completion))
 
 
-class Estimate(NamedTuple):
-    """What requests may use, before any is sent."""
+class Price(NamedTuple):
+    """What requests may use and cost, before any is sent."""
 
     calls: int
     tokens_prompt: int
@@ -58,11 +59,20 @@ class Estimate(NamedTuple):
     money: float
 
 
-def estimate(prices: Prices, requests: Sequence[ChatRequest]) -> Estimate:
+def price(prices: Prices, requests: Sequence[ChatRequest]) -> Price:
     """An estimate from above: every answer at its limit, and nothing cached; nothing is sent."""
     size = sum(len(m.content.encode()) for request in requests for m in request.messages)
     tokens = (round(size / BYTES_A_TOKEN), sum(request.max_tokens for request in requests))
-    return Estimate(len(requests), *tokens, prices.cost(tokens[0], 0, tokens[1]))
+    return Price(len(requests), *tokens, prices.cost(tokens[0], 0, tokens[1]))
+
+
+def ledger_file() -> Path:
+    """Where spending is noted.
+
+    Raises:
+        UserError: as `cache_folder`.
+    """
+    return cache_folder() / "ledger.sqlite"
 
 
 class StageSpending(NamedTuple):
@@ -84,8 +94,8 @@ class Ledger:
         UserError: (every method) the file is no ledger, or can't be written.
     """
 
-    def __init__(self, path: Path = LEDGER) -> None:
-        self._path = path
+    def __init__(self) -> None:
+        self._path = path = ledger_file()
         with self._errors():
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, timeout=SECONDS_FOR_A_LOCK, isolation_level=None)
@@ -168,9 +178,9 @@ class Ledger:
         return [StageSpending(*row) for row in rows]
 
 
-def spent_text(path: Path = LEDGER) -> str:
+def spent_text() -> str:
     """A table of what each stage has used, as it is shown."""
-    rows = Ledger(path).by_stage() if path.is_file() else []
+    rows = Ledger().by_stage() if ledger_file().is_file() else []
     if not rows:
         return "No server has been asked from here yet."
     sums = [sum(column) for column in zip(*(row[1:] for row in rows), strict=True)]

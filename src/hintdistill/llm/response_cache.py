@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 VARIABLE = "HINTDISTILL_RESPONSE_CACHE"
 # Like all that is kept beside DVC's outs. Unset, a clone has its own, and a stopped run pays
-# nothing twice; the variable lets clones and users share one.
+# nothing twice; the variable lets clones, users, and experiments in folders of their own share one.
 DEFAULT = Path(".cache/responses")
 
 

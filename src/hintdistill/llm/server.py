@@ -15,9 +15,9 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, Self
 
-from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from hintdistill.errors import UserError
 from hintdistill.llm.completion import (
@@ -37,6 +37,9 @@ log = logging.getLogger(__name__)
 # that failed together don't come back together.
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 SECONDS_TO_CONNECT = 10.0
+# Statuses by which a server says that it has not answered. After others a model may have been at
+# work: of a gateway (502, 504, 520 to 527), which can't know, or after a client's time (408, 499).
+_NOT_ANSWERED = {400, 401, 403, 404, 405, 409, 413, 415, 422, 425, 429, 500, 501, 503}
 # How servers say that prompt and answer are longer than the model's context; each differently.
 _FULL = re.compile(r"context.(?:length|size|window)|maximum model length", re.IGNORECASE)
 
@@ -48,6 +51,12 @@ class ServerParams(Prices):
     concurrency: PositiveInt  # requests at once
     timeout: PositiveFloat  # seconds for one attempt, to the answer's last byte
     deadline: PositiveFloat  # seconds for one request, repeated attempts and pauses included
+
+    @model_validator(mode="after")
+    def _cap_has_prices(self) -> Self:
+        if self.cap is not None and not (self.price_prompt and self.price_completion):
+            raise ValueError("a cap needs llm.price_prompt and llm.price_completion above 0")
+        return self
 
 
 def _libraries():
@@ -112,8 +121,13 @@ class Server:
         self._runner = asyncio.Runner()  # one event loop, so that connections stay open
         self._failed = asyncio.Event()
 
+    @property
+    def name(self) -> str:
+        """Where it is, and its model."""
+        return f"{self._endpoint.url} {self.model}"
+
     def close(self) -> None:
-        """Close connections."""
+        """Close connections; processes that end do it by themselves."""
         self._runner.run(self._client.close())
         self._runner.close()
 
@@ -183,8 +197,8 @@ class Server:
                 raise UserError(
                     f"{self._endpoint.url}: expected an answer within {limit:g} s, got "
                     f"{failure} at attempt {attempt + 1}{asks}. See that the server runs and "
-                    "has room, or raise llm.deadline or llm.timeout, or lower "
-                    "llm.concurrency, in params.yaml; then run again."
+                    "has room, or raise llm.deadline (no attempt begins in the last llm.timeout "
+                    "seconds of it), or lower llm.concurrency, in params.yaml; then run again."
                 )
             log.warning("%s: %s; again in %.1f s", self._endpoint.url, failure, pause)
             try:
@@ -201,11 +215,11 @@ class Server:
             async with asyncio.timeout(seconds):
                 raw = await self._client.chat.completions.with_raw_response.create(**body)
         except openai.APIStatusError as error:
-            if error.status_code not in (502, 504):  # a gateway doesn't know what was answered
+            if error.status_code in _NOT_ANSWERED:
                 self._ledger.release(call)
             if self._is_full(error):
                 return None
-            raise self._status_error(error) from None
+            raise self._status_error(error, body["model"]) from None
         except TimeoutError:
             raise _Again(f"no whole answer in {seconds:.3g} s") from None
         except openai.APIConnectionError as error:
@@ -244,7 +258,7 @@ class Server:
         words = f"{error.code} {error.type} {self._said(error)}"
         return error.status_code != 429 and bool(_FULL.search(words))
 
-    def _status_error(self, error: Any) -> Exception:
+    def _status_error(self, error: Any, model: str) -> Exception:
         """What an HTTP status that is no success means: try again, or what the user can mend."""
         status, said = error.status_code, self._shown(self._said(error))
         got = f"status {status}: {said}"
@@ -260,8 +274,8 @@ class Server:
             )
         if status == 404:
             return UserError(
-                f"{url}: expected model {self.model!r} (or the adapter asked for) at the API's "
-                f"root, got {got}. Compare {MODEL} with the names that {url}/models lists, and "
+                f"{url}: expected model {model!r} at the API's root, got {got}. Compare "
+                f"{MODEL} with the names that {url}/models lists, and "
                 f"{URL} with the server's own address, which often ends in /v1. An adapter has to "
                 "be loaded under its folder's name."
             )

@@ -78,6 +78,7 @@ def play_arm(
     params: RolloutStageParams,
     adapter: Path | None = None,
     retrieve: Retrieve = no_hints,
+    asks: str = "",
     hints: Iterable[Path] = (),
 ) -> None:
     """Let the cell's model play an arm on a split.
@@ -85,12 +86,16 @@ def play_arm(
     Args:
         stage: module of the calling stage.
         adapter: the student's LoRA adapter, or None for the base model.
+        asks: the server and model that `retrieve` asks.
         hints: the files that `retrieve` reads.
     """
     model = params.model.folder(cell)
     inputs = [cell.panel, cell.games, model, PROMPTS, *hints]
     inputs += [adapter] if adapter else []
     rollout = params.rollout
+    engine = make_engine(params, cell, adapter, f"{stage}@{cell.name}-{arm}")
+    # A run that was stopped does not go on with another model of a server.
+    settings = f"{params.model_dump_json()} {engine.model.model_dump_json()} {asks}"
     play_split(
         cell,
         split,
@@ -99,7 +104,7 @@ def play_arm(
         play_params=rollout,
         step_limit=params.task.step_limit,
         protocol=params.agent.protocol,
-        engine=make_engine(params, cell, adapter, f"{stage}@{cell.name}-{arm}"),
-        scratch=Scratch(stage, f"{cell.name}-{arm}", params.model_dump_json(), inputs),
+        engine=engine,
+        scratch=Scratch(stage, f"{cell.name}-{arm}", settings, inputs),
         retrieve=retrieve,
     )

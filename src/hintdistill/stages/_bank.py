@@ -1,5 +1,7 @@
 """What the stages share whose prompts have hints of a bank."""
 
+from typing import NamedTuple
+
 from hintdistill.agents.rollout import Retrieve
 from hintdistill.hints.rerank import make_reranker
 from hintdistill.hints.retrieve import HintParams, make_retriever
@@ -12,7 +14,14 @@ class RetrievalParams(HintParams, BankParams):
     """Shared block `hints`: which bank, and what is retrieved of it."""
 
 
-def open_retriever(cell: Cell, hints: RetrievalParams, caller: str) -> Retrieve:
+class Retriever(NamedTuple):
+    """What retrieves, and which server and model it asks: "" where it asks none."""
+
+    retrieve: Retrieve
+    asks: str
+
+
+def open_retriever(cell: Cell, hints: RetrievalParams, caller: str) -> Retriever:
     """The retriever over the cell's bank.
 
     Args:
@@ -23,5 +32,6 @@ def open_retriever(cell: Cell, hints: RetrievalParams, caller: str) -> Retrieve:
     """
     bank, tasks = read_jsonl(hints.path(cell), Hint), cell.read_tasks()
     if hints.retriever == "llm":
-        return make_reranker(make_server(caller), bank, tasks, hints.k)
-    return make_retriever(hints.retriever, bank, tasks, hints.k)
+        server = make_server(caller)
+        return Retriever(make_reranker(server, bank, tasks, hints.k), server.name)
+    return Retriever(make_retriever(hints.retriever, bank, tasks, hints.k), "")

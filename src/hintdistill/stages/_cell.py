@@ -28,6 +28,7 @@ class Cell:
         self.hints = self.data / "hints.jsonl"
         self.rejected = self.data / "rejected.jsonl"
         self.metrics = Path("metrics", env, agent)
+        self.bank = self.metrics / "bank.json"
         self.warm = Path("models/warm", self.name)
         self.figures = Path("metrics/cells", f"{self.name}.json")
 

@@ -35,7 +35,7 @@ def write_examples(env: str, agent: str) -> Path:
     panel = load_panel([task for task, _ in games], [game for _, game in games])
     hints = [HintRef(hint_id=habit.name, text=habit.hints[0]) for habit in HABITS]
     limits = Limits(turn_limit=2 * STEP_LIMIT, repeat_limit=5)
-    arm = Arm("example", protocol, lambda task, first: hints, limits, STEP_LIMIT, 0)
+    arm = Arm("example", protocol, lambda starts: [hints for _ in starts], limits, STEP_LIMIT, 0)
     tasks = [task for task, _ in games]
     with open_envs(panel, len(tasks)) as envs, TemporaryDirectory() as folder:
         engine = DemonstratorEngine(protocol, slips=0.0, seed=0)

@@ -46,6 +46,15 @@ def _causes(cell: Cell, arms: Arms, tasks: dict[str, Task]) -> list[CauseRow]:
     return rows
 
 
+def _played(arms: Arms) -> dict[str, Any]:
+    """Which models spoke, by the names that episodes record, and whether bytes can be repeated."""
+    episodes = [episode for played in arms.values() for episode in played]
+    return {
+        "models": sorted({episode.model.name for episode in episodes}),
+        "deterministic": all(episode.deterministic for episode in episodes),
+    }
+
+
 def _types(arms: Arms, tasks: dict[str, Task]) -> list[tuple]:
     """Success by arm and task type, with its interval: rows of types.csv from `arm` on."""
     rows = []
@@ -65,6 +74,7 @@ def command(env: str, agent: str) -> None:
     check_same_tasks(arms, str(cell.data / "eval"))
     figures = {
         "summary": cell_summary(arms),
+        "played": _played(arms),
         "audit": _read_audit(cell.metrics / "audit.json"),
         "causes": _causes(cell, arms, tasks),
         "types": _types(arms, tasks),

@@ -1,9 +1,10 @@
 """Stage hints: failed episodes become the bank of hints."""
 
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -12,7 +13,16 @@ from hintdistill.hints.curate import DuplicateParams, RawHint, curate, prune
 from hintdistill.hints.diagnose import WRITER, diagnose
 from hintdistill.hints.extract import Extracted, extract
 from hintdistill.params import StageParams
-from hintdistill.records import HINT_SOURCE_SPLIT, Episode, Task, read_jsonl, write_jsonl
+from hintdistill.records import (
+    HINT_SOURCE_SPLIT,
+    Episode,
+    Hint,
+    Rejection,
+    Task,
+    read_jsonl,
+    write_json,
+    write_jsonl,
+)
 from hintdistill.stages._cell import Cell, cell_command
 from hintdistill.stages._server import make_server
 from hintdistill.tasks.panel import require_split
@@ -51,9 +61,27 @@ def _diagnosed(failures: Sequence[Episode], tasks: Mapping[str, Task]) -> list[R
     ]
 
 
+def bank_figures(
+    failures: Sequence[Episode], bank: Sequence[Hint], rejections: Sequence[Rejection]
+) -> dict[str, Any]:
+    """What came of the failures: hints of the bank by writer, and what was rejected, by kind."""
+    met = {episode_id for hint in bank for episode_id in hint.source_episode_ids}
+    return {
+        "failures": len(failures),
+        "failures_with_a_hint": len(met),
+        "hints": len(bank),
+        "hints_by_writer": dict(sorted(Counter(hint.writer for hint in bank).items())),
+        "mentions": sum(hint.mentions for hint in bank),
+        "rejected": len(rejections),
+        "rejected_by_kind": dict(
+            sorted(Counter(r.reason.split(":")[0] for r in rejections).items())
+        ),
+    }
+
+
 @cell_command
 def command(env: str, agent: str) -> None:
-    """Write hints from the failures among failures.jsonl: hints.jsonl, rejected.jsonl."""
+    """Write hints from the failures: hints.jsonl, rejected.jsonl and their figures."""
     cell, params = Cell(env, agent), Params.read()
     tasks = cell.read_tasks()
     failures, source = read_failures(cell, tasks)
@@ -80,3 +108,4 @@ def command(env: str, agent: str) -> None:
         len(failures), len(raw) + len(extracted.hints), len(kept), len(bank) - len(kept),
     )  # fmt: skip
     write_jsonl(cell.hints, kept)
+    write_json(cell.bank, bank_figures(failures, kept, extracted.rejections))

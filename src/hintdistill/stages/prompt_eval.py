@@ -4,7 +4,7 @@ import click
 
 from hintdistill.hints.retrieve import PlaceboHints
 from hintdistill.stages._arms import RolloutStageParams, play_arm
-from hintdistill.stages._bank import RetrievalParams, open_retriever
+from hintdistill.stages._bank import RetrievalParams, Retriever, open_retriever
 from hintdistill.stages._cell import Cell, EvalParams, cell_command
 
 ARMS = ("rag", "placebo_wrong_type", "placebo_constant")
@@ -21,9 +21,9 @@ def command(env: str, agent: str, arm: str) -> None:
     """Evaluate an arm that has hints in its prompt."""
     cell, params = Cell(env, agent), Params.read(env, agent)
     if arm == "rag":
-        retrieve = open_retriever(cell, params.hints, f"prompt_eval@{cell.name}-rag")
+        retriever = open_retriever(cell, params.hints, f"prompt_eval@{cell.name}-rag")
     else:
-        retrieve = PlaceboHints(arm, env, params.hints.k)
+        retriever = Retriever(PlaceboHints(arm, env, params.hints.k), "")
     play_arm(
         "prompt_eval",
         cell,
@@ -31,6 +31,7 @@ def command(env: str, agent: str, arm: str) -> None:
         arm,
         out=cell.eval(arm),
         params=params,
-        retrieve=retrieve,
+        retrieve=retriever.retrieve,
+        asks=retriever.asks,
         hints=[params.hints.path(cell)],
     )

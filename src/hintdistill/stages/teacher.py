@@ -13,6 +13,7 @@ class Params(RolloutStageParams):
 def command(env: str, agent: str) -> None:
     """Play the training tasks with retrieved hints: teacher.jsonl."""
     cell, params = Cell(env, agent), Params.read(env, agent)
+    retriever = open_retriever(cell, params.hints, f"teacher@{cell.name}-rag")
     play_arm(
         "teacher",
         cell,
@@ -20,6 +21,7 @@ def command(env: str, agent: str) -> None:
         "rag",
         out=cell.data / "teacher.jsonl",
         params=params,
-        retrieve=open_retriever(cell, params.hints, f"teacher@{cell.name}-rag"),
+        retrieve=retriever.retrieve,
+        asks=retriever.asks,
         hints=[params.hints.path(cell)],
     )
