@@ -191,7 +191,11 @@ def test_a_whole_stage_stops_at_the_cap_and_goes_on(serve, checkout, games):
         params = yaml.safe_load((folder / "profiles/smoke.yaml").read_text())
         params["rollout"] |= {"engine": "openai", "cohort": 1, "turn_limit": 3}
         params["rollout"] |= {"repeat_limit": 9}
-        params["llm"] |= {"price_completion": 1000.0, "cap": cap}  # 0.012 a call at most
+        params["llm"] |= {
+            "price_prompt": 1e-6,
+            "price_completion": 1000.0,
+            "cap": cap,
+        }  # 0.012 a call at most
         (folder / "params.yaml").write_text(yaml.safe_dump(params))
 
     write_params(cap=0.0165)
