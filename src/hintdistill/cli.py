@@ -122,6 +122,17 @@ def compare_engines(env: str, agent: str) -> None:
 
 @cli.command()
 @cell_options
+@click.option("--folder", required=True, type=click.Path(path_type=Path), help="Where to.")
+def gguf(env: str, agent: str, folder: Path) -> None:
+    """Write model and students as GGUF files, for a llama.cpp server; no stage."""
+    from hintdistill.stages import _gguf
+
+    for path in _gguf.write_gguf_files(env, agent, folder):
+        click.echo(path)
+
+
+@cli.command()
+@cell_options
 def examples(env: str, agent: str) -> None:
     """Write own in-context examples to prompts/, for `protocol.examples`; no stage."""
     from hintdistill.stages import _examples
