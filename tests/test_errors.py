@@ -1,6 +1,7 @@
 """Bad input of each kind: exit code 1, one clear message, no traceback, nothing half-written."""
 
 import json
+import shutil
 
 import pytest
 import yaml
@@ -60,9 +61,10 @@ def test_a_missing_key_missing_params_and_no_yaml(checkout):
 
 
 def test_missing_inputs(checkout):
-    (checkout.folder / "metrics/summary.json").unlink(missing_ok=True)  # of a committed run
+    shutil.rmtree(checkout.folder / "metrics", ignore_errors=True)  # of a committed run
     fails(checkout, "hints", *CELL, say=["panel.jsonl", "dvc repro"])
-    fails(checkout, "report", say=["panel.jsonl", "dvc pull"])
+    fails(checkout, "figures", *CELL, say=["panel.jsonl", "dvc pull"])
+    fails(checkout, "report", say=["metrics/cells/alfworld-react.json", "dvc repro"])
     fails(checkout, "publish", "--name", "x", say=["summary.json", "make run"])
     fails(checkout, "panel", "--env", "chess", say=["chess", "alfworld"])
 

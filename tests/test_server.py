@@ -529,10 +529,10 @@ def test_the_cap_holds_over_folders_that_share_a_cache(serve, client, tmp_path, 
     assert len(server.bodies) == 2 and spending()[0].money == pytest.approx(2 * WORST)
 
 
-def test_a_cap_needs_prices(client):
+def test_a_cap_needs_prices():
     for unpriced in ("price_prompt", "price_completion"):
         with pytest.raises(ValidationError, match=r"cap needs llm\.price_prompt"):
-            client(cap=1.0, **{unpriced: 0.0})
+            ServerParams(**{**PARAMS.model_dump(), "cap": 1.0, unpriced: 0.0})
 
 
 def test_a_call_that_was_killed_stays_at_its_worst(tmp_path, monkeypatch):

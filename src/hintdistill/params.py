@@ -81,7 +81,13 @@ class StageParams(BaseModel):
         """
         content = read_params()
         own = {PER_ENV: env, PER_AGENT: agent}
-        content |= {field: content.get(name) for field, name in own.items() if name is not None}
+        for field, name in own.items():
+            if name is not None and name not in content:
+                raise UserError(
+                    f"{PARAMS_FILE}: expected a block {name!r}, found {', '.join(content)}. "
+                    "Name another, or add the block."
+                )
+            content[field] = content.get(name)
         try:
             return cls.model_validate(content)
         except ValidationError as error:

@@ -46,8 +46,8 @@ def _read_figures(cell: Cell) -> dict[str, Any]:
         figures["causes"] = [CauseRow(*row) for row in figures["causes"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
-            f"{cell.figures}: expected the figures of {cell.name} as JSON: {error!r:.80}. Run "
-            "`dvc repro`."
+            f"{cell.figures}: expected the figures of {cell.name} as JSON: {error!r:.80}. Make "
+            "them with `dvc repro`, or restore them with `git checkout`."
         ) from None
     return figures
 
