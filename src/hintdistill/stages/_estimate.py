@@ -19,21 +19,21 @@ class Reference(NamedTuple):
 
 # The reference machine: 2 cores of an Intel Xeon with AVX512, and its `matmul_speed(2)`.
 REFERENCE_GFLOPS = 360.0
-# Seconds for a unit of `work` there, in the order of the pipeline: means of stages of profile
-# official (456,500 tokens learnt in 2,178 s; 60 episodes of at most 30 steps played in 98 s).
+# Seconds for a unit of `work` there, in the order of the pipeline, from a run of profile cpu
+# (565,025 tokens learnt in 2,198 s; 120 episodes of at most 30 steps played in 133 s).
 REFERENCE = {
-    "panel": Reference(0.4, model=False),
+    "panel": Reference(0.12, model=False),
     "base": Reference(15, model=False),
-    "demos": Reference(0.3, model=False),
-    "warmstart": Reference(1 / 210, model=True),
-    "failures": Reference(0.054, model=True),
+    "demos": Reference(0.12, model=False),
+    "warmstart": Reference(1 / 250, model=True),
+    "failures": Reference(0.038, model=True),
     "hints": Reference(10, model=False),
-    "teacher": Reference(0.054, model=True),
+    "teacher": Reference(0.038, model=True),
     "strip": Reference(10, model=False),
-    "train": Reference(1 / 210, model=True),
-    "base_eval": Reference(0.054, model=True),
-    "prompt_eval": Reference(0.054, model=True),
-    "student_eval": Reference(0.054, model=True),
+    "train": Reference(1 / 250, model=True),
+    "base_eval": Reference(0.042, model=True),
+    "prompt_eval": Reference(0.042, model=True),
+    "student_eval": Reference(0.045, model=True),
     "figures": Reference(10, model=False),
     "report": Reference(10, model=False),
 }
