@@ -88,7 +88,7 @@ def test_scratch_of_other_settings_code_or_inputs_is_not_continued(tmp_path, mon
 def test_training_resumes_at_a_checkpoint_and_ends_in_the_same_bytes(
     finished, tmp_path, monkeypatch, method
 ):
-    from transformers import TrainerCallback
+    from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
 
     from hintdistill.training import sft
     from hintdistill.training.export import save_adapter, save_model
@@ -97,7 +97,9 @@ def test_training_resumes_at_a_checkpoint_and_ends_in_the_same_bytes(
     monkeypatch.setitem(sft.CHECKPOINT_EVERY, method, 1)
     rows = read_jsonl(finished.folder / "data/alfworld/react/sft.jsonl", TrainingRow)[:3]
     talks = [row.messages for row in rows]
-    base = finished.folder / "models/warm/alfworld-react"
+    warm, base = finished.folder / "models/warm/alfworld-react", tmp_path / "two-layers"
+    AutoModelForCausalLM.from_pretrained(warm, num_hidden_layers=2).save_pretrained(base)
+    AutoTokenizer.from_pretrained(warm).save_pretrained(base)
 
     class Killed(Exception):
         pass
