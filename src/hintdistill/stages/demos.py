@@ -62,7 +62,9 @@ def command(env: str, agent: str) -> None:
     panel = cell.read_panel()
     tasks = tasks_of_split(cell, panel, "warmstart")
     protocol = make_agent(agent, env, params.agent.protocol)
-    engine = DemonstratorEngine(protocol, demos.slips, demos.seed)
+    player = DemonstratorEngine(protocol, demos.slips, demos.seed)
+    # An opening is its first turn; a slip there would leave nothing to learn.
+    opener = DemonstratorEngine(protocol, 0.0, demos.seed)
     kinds = {
         "plain": no_hints,
         "helpful": _drawn_hints(draw_helpful, demos.seed),
@@ -73,7 +75,7 @@ def command(env: str, agent: str) -> None:
     episodes: list[Episode] = []
     with open_envs(panel, rollout.cohort) as envs:
 
-        def demonstrate(shown: list[Task], arm: Arm) -> None:
+        def demonstrate(shown: list[Task], engine: DemonstratorEngine, arm: Arm) -> None:
             folder = scratch.folder / f"{arm.name}-{arm.attempt}"
             episodes.extend(play(shown, envs, engine, arm, cohort=rollout.cohort, folder=folder))
 
@@ -81,11 +83,10 @@ def command(env: str, agent: str) -> None:
             rng = random.Random(short_hash("demo-tasks", demos.seed, kind))
             shown = rng.sample(tasks, round(getattr(demos, kind) * len(tasks)))
             arm = Arm(f"demo_{kind}", protocol, retrieve, rollout, limit, seed, attempt)
-            demonstrate(shown, arm)
+            demonstrate(shown, player, arm)
         for attempt in range(demos.openings):
             retrieve = _drawn_hints(draw_any, demos.seed, attempt)
-            demonstrate(
-                tasks, Arm("demo_opening", protocol, retrieve, one_turn, limit, seed, attempt)
-            )
+            arm = Arm("demo_opening", protocol, retrieve, one_turn, limit, seed, attempt)
+            demonstrate(tasks, opener, arm)
     write_jsonl(cell.data / "demos.jsonl", sorted(episodes, key=lambda e: e.episode_id))
     scratch.drop()
