@@ -7,6 +7,13 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
+from hintdistill.llm.server import ServerParams
+
+PARAMS = ServerParams(
+    price_prompt=1.0, price_cached=0.1, price_completion=5.0, cap=None,
+    concurrency=8, timeout=5.0, deadline=5.0,
+)  # fmt: skip
+
 
 class Reply(NamedTuple):
     """What is sent. `seconds`: before it, or with `drip` between its bytes; `cut`: half of it."""

@@ -8,7 +8,7 @@ import yaml
 from conftest import ROOT, TYPE
 from hypothesis import given
 from hypothesis import strategies as st
-from loopback import Reply, completion, failure
+from loopback import PARAMS, Reply, completion, failure
 from test_hints import episode_of, task
 
 from hintdistill.errors import UserError
@@ -27,15 +27,11 @@ from hintdistill.hints.extract import (
 from hintdistill.hints.form import MAX_CHARACTERS, written_form_error
 from hintdistill.hints.texts import TEXTS
 from hintdistill.llm.ledger import Ledger
-from hintdistill.llm.server import Server, ServerParams
+from hintdistill.llm.server import Server
 from hintdistill.records import Hint, Message, Rejection, Step, read_jsonl, write_jsonl
 from hintdistill.stages._price import price_hints_text
 from hintdistill.stages.hints import command
 
-PARAMS = ServerParams(
-    price_prompt=1.0, price_cached=0.1, price_completion=5.0, cap=None,
-    concurrency=4, timeout=5.0, deadline=5.0,
-)  # fmt: skip
 FIRST = (
     "You are in the middle of a room. Looking quickly around you, you see a cabinet 1, "
     "a drawer 2, and a fridge 1.\n\nYour task is to: put a mug in cabinet."

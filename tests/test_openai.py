@@ -6,20 +6,15 @@ import os
 import pytest
 import yaml
 from conftest import NO_EXAMPLES, envs_of
-from loopback import completion, failure
+from loopback import PARAMS, completion, failure
 
 from hintdistill.agents.registry import make_agent
 from hintdistill.agents.rollout import Arm, Limits, no_hints, play_cohort
 from hintdistill.errors import UserError
 from hintdistill.llm.engine import Request
 from hintdistill.llm.openai import OpenaiEngine
-from hintdistill.llm.server import Server, ServerParams
+from hintdistill.llm.server import Server
 from hintdistill.records import Episode, HintRef, Message, file_sha256, read_jsonl, write_jsonl
-
-PARAMS = ServerParams(
-    price_prompt=1.0, price_cached=0.1, price_completion=5.0, cap=None,
-    concurrency=8, timeout=5.0, deadline=5.0,
-)  # fmt: skip
 
 
 def look(number, body):
@@ -28,21 +23,22 @@ def look(number, body):
     return completion(" look\n", prompt, prompt // 2, 1)
 
 
+def folder_with(file):
+    """The file's folder, with something in the file: weights are only hashed here."""
+    file.parent.mkdir(parents=True)
+    file.write_bytes(file.name.encode())
+    return file.parent
+
+
 @pytest.fixture
 def model(tmp_path):
-    """A model folder: its weights are only hashed."""
-    folder = tmp_path / "models/warm/alfworld-react"
-    folder.mkdir(parents=True)
-    (folder / "model.safetensors").write_bytes(b"weights")
-    return folder
+    return folder_with(tmp_path / "models/warm/alfworld-react/model.safetensors")
 
 
 @pytest.fixture
 def adapter(tmp_path):
-    folder = tmp_path / "models/adapters/alfworld-react-distilled"
-    folder.mkdir(parents=True)
-    (folder / "adapter_model.safetensors").write_bytes(b"adapter")
-    return folder
+    adapters = tmp_path / "models/adapters"
+    return folder_with(adapters / "alfworld-react-distilled/adapter_model.safetensors")
 
 
 @pytest.fixture
@@ -183,9 +179,7 @@ def test_a_whole_stage_stops_at_the_cap_and_goes_on(serve, checkout, games):
     train = [(task, game) for task, game in games if task.split == "train"][:2]
     write_jsonl(folder / "data/alfworld/panel.jsonl", [task for task, _ in train])
     write_jsonl(folder / "data/alfworld/games.jsonl", [game for _, game in train])
-    warm = folder / "models/warm/alfworld-react"
-    warm.mkdir(parents=True)
-    (warm / "model.safetensors").write_bytes(b"weights")
+    folder_with(folder / "models/warm/alfworld-react/model.safetensors")
 
     def write_params(cap):
         params = yaml.safe_load((folder / "profiles/smoke.yaml").read_text())

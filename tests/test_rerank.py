@@ -6,8 +6,8 @@ import pytest
 from conftest import NO_EXAMPLES, envs_of
 from hypothesis import given
 from hypothesis import strategies as st
-from loopback import completion, failure
-from test_extract import HTML, PARAMS
+from loopback import PARAMS, completion, failure
+from test_extract import HTML
 from test_hints import hint, task
 
 from hintdistill.agents.registry import make_agent

@@ -17,7 +17,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hintdistill.errors import UserError
-from hintdistill.settings import Settings
+from hintdistill.settings import Settings, settings_error
 
 PARAMS_FILE = Path("params.yaml")
 PER_ENV, PER_AGENT = "{env}", "{agent}"
@@ -91,9 +91,4 @@ class StageParams(BaseModel):
         try:
             return cls.model_validate(content)
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            key = ".".join(str(own.get(part, part)) for part in first["loc"])
-            raise UserError(
-                f"{PARAMS_FILE}, {key}: {first['msg']}, got {str(first['input'])[:80]!r}. "
-                "Mend the file, or start from a complete one in profiles/."
-            ) from None
+            raise settings_error(error, names=own) from None

@@ -8,6 +8,7 @@ from hintdistill.agents.agent import Agent
 from hintdistill.agents.react import ReactAgent
 from hintdistill.agents.stateact import StateActAgent
 from hintdistill.errors import UserError
+from hintdistill.settings import settings_error
 
 AGENTS = {agent.name: agent for agent in (ReactAgent, StateActAgent)}
 
@@ -27,9 +28,4 @@ def make_agent(name: str, env: str, protocol: dict[str, Any]) -> Agent:
     try:
         return agent(env, agent.Params.model_validate(protocol))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join([name, "protocol", *map(str, first["loc"])])
-        raise UserError(
-            f"params.yaml, {where}: {first['msg']}, got {str(first['input'])[:80]!r}. Mend the "
-            "file, or start from a complete one in profiles/."
-        ) from None
+        raise settings_error(error, under=(name, "protocol")) from None

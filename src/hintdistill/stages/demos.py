@@ -14,12 +14,7 @@ from hintdistill.records import Episode, HintRef, Task, short_hash, write_jsonl
 from hintdistill.scratch import Scratch
 from hintdistill.settings import Settings
 from hintdistill.stages._cell import Cell, ProtocolOfAgent, cell_command
-from hintdistill.stages._play import (
-    EnvParams,
-    PlayParams,
-    open_envs,
-    tasks_of_split,
-)
+from hintdistill.stages._play import EnvParams, PlayParams, open_envs, tasks_of_split
 from hintdistill.tasks.alfworld_goal import require_goal
 
 
