@@ -509,6 +509,15 @@ def test_requests_at_once_cannot_cross_the_cap_together(serve, client):
     assert spending()[0].money == pytest.approx(2 * WORST) and spending()[0].money <= cap
 
 
+def test_worst_cases_under_way_are_waited_for_not_taken_for_spent(serve, client):
+    server = serve(lambda n, body: Reply(echo(n, body), seconds=0.05))
+    answers = client(cap=10 * COST + 2 * WORST, concurrency=8).complete_all(
+        [ask(f"q{i}") for i in range(10)]
+    )
+    assert texts(answers) == [f"Q{i}" for i in range(10)]
+    assert 1 < server.most_at_once < 8 and spending()[0].money == pytest.approx(10 * COST)
+
+
 def test_the_cap_holds_over_processes(serve):
     server = serve(lambda n, body: Reply(completion("x", 100, 0, 8), seconds=0.02))
     cap = 9 * WORST

@@ -32,6 +32,10 @@ _TABLE = """CREATE TABLE IF NOT EXISTS calls (
 )"""
 
 
+class CapReached(UserError):
+    """A call could cross the cap, and was not noted."""
+
+
 class Prices(Settings):
     """Money for a million tokens, in any currency; 0 for a server of one's own."""
 
@@ -124,7 +128,7 @@ class Ledger:
             cap: money that all calls together may cost; None for no limit.
 
         Raises:
-            UserError: the call could cross the cap. Nothing is noted then.
+            CapReached: the call could cross the cap. Nothing is noted then.
         """
         prompt, completion = worst
         money = prices.dearest(prompt, completion)
@@ -145,7 +149,7 @@ class Ledger:
             "SELECT TOTAL(money * known), TOTAL(money * (1 - known)) FROM calls"
         ).fetchone()
         if known + held + money > cap:
-            raise UserError(
+            raise CapReached(
                 f"llm.cap: expected the next call to stay within {cap:g}; spent is {known:.6g}, "
                 f"calls under way or cut off may have cost {held:.6g}, and the next one may cost "
                 f"{money:.6g}. Nothing was sent. Raise llm.cap in params.yaml and run again: "

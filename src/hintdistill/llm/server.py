@@ -28,7 +28,7 @@ from hintdistill.llm.completion import (
     read_answer,
 )
 from hintdistill.llm.endpoint import KEY, MODEL, URL, endpoint_from_environment
-from hintdistill.llm.ledger import Ledger, Prices
+from hintdistill.llm.ledger import CapReached, Ledger, Prices
 from hintdistill.llm.response_cache import ResponseCache, cache_folder
 
 log = logging.getLogger(__name__)
@@ -120,6 +120,8 @@ class Server:
         )
         self._runner = asyncio.Runner()  # one event loop, so that connections stay open
         self._failed = asyncio.Event()
+        self._under_way = 0  # calls that hold their worst case in the ledger
+        self._call_ended = asyncio.Condition()
 
     @property
     def name(self) -> str:
@@ -208,9 +210,38 @@ class Server:
                 continue
 
     async def _attempt(self, body: dict[str, Any], seconds: float) -> Completion | None:
-        params, openai = self._params, self._openai
+        """One call, noted in the ledger before it is sent and settled once it has ended."""
+        call = await self._reserve(body)
+        if call is None:
+            return None
+        self._under_way += 1
+        try:
+            return await self._call(call, body, seconds)
+        finally:
+            self._under_way -= 1
+            async with self._call_ended:
+                self._call_ended.notify_all()
+
+    async def _reserve(self, body: dict[str, Any]) -> int | None:
+        """The call's id in the ledger; None where another request has failed for good.
+
+        What the cap has no room for beside the worst cases of calls under way waits for them.
+        """
+        params = self._params
         worst = (most_prompt_tokens(body), body["max_tokens"])
-        call = self._ledger.reserve(self._stage, body["model"], worst, params, params.cap)
+        while not self._failed.is_set():
+            try:
+                return self._ledger.reserve(self._stage, body["model"], worst, params, params.cap)
+            except CapReached:
+                if not self._under_way:
+                    raise
+            async with self._call_ended:
+                if self._under_way:  # otherwise the last one has ended meanwhile
+                    await self._call_ended.wait()
+        return None
+
+    async def _call(self, call: int, body: dict[str, Any], seconds: float) -> Completion | None:
+        params, openai = self._params, self._openai
         try:
             async with asyncio.timeout(seconds):
                 raw = await self._client.chat.completions.with_raw_response.create(**body)
