@@ -11,6 +11,9 @@ from hintdistill.errors import UserError
 from hintdistill.evaluation.trials import keep_trial, read_trials, trials_table
 
 
+BANK = {"hints": 7}
+
+
 def params(**warmstart):
     content = yaml.safe_load((ROOT / "params.yaml").read_text())
     content["warmstart"] |= warmstart
@@ -27,8 +30,8 @@ def arms():
 
 def test_trials_are_kept_and_shown_with_what_differs(tmp_path, monkeypatch, arms):
     monkeypatch.chdir(tmp_path)
-    keep_trial("lora", "alfworld", "react", arms, params(r=64, method="lora"), chosen=True)
-    keep_trial("full", "alfworld", "react", arms, params(r=64, method="full"), chosen=False)
+    keep_trial("lora", "alfworld", "react", arms, BANK, params(r=64, method="lora"), chosen=True)
+    keep_trial("full", "alfworld", "react", arms, BANK, params(r=64, method="full"), chosen=False)
     kept = read_trials("alfworld", "react")
     assert list(kept) == ["full", "lora"]
     assert kept["lora"]["base"]["n"] == 2
@@ -36,7 +39,7 @@ def test_trials_are_kept_and_shown_with_what_differs(tmp_path, monkeypatch, arms
     assert set(kept["lora"]["compare"]) == {"rag-base"}
     head, _, *rows = trials_table(kept).splitlines()
     assert "warmstart.method" in head and "warmstart.r" not in head
-    assert rows[0].startswith("| full | full | 2 | 50.0 | 100.0 | +50.0")
+    assert rows[0].startswith("| full | full | 7 | 2 | 50.0 | 100.0 | +50.0")
     assert rows[1].endswith("| chosen |")
 
 
@@ -44,11 +47,11 @@ def test_a_parameter_that_a_trial_did_not_have_is_a_dash(tmp_path, monkeypatch, 
     monkeypatch.chdir(tmp_path)
     older = params()
     del older["warmstart"]["dtype"]
-    keep_trial("older", "alfworld", "react", arms, older, chosen=False)
-    keep_trial("newer", "alfworld", "react", arms, params(), chosen=False)
+    keep_trial("older", "alfworld", "react", arms, BANK, older, chosen=False)
+    keep_trial("newer", "alfworld", "react", arms, BANK, params(), chosen=False)
     table = trials_table(read_trials("alfworld", "react"))
-    assert "| trial | warmstart.dtype | n |" in table
-    assert "| older | - | 2 |" in table
+    assert "| trial | warmstart.dtype | hints | n |" in table
+    assert "| older | - | 7 | 2 |" in table
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"params": {}}', json.dumps({"base": 1})])
@@ -61,16 +64,16 @@ def test_a_file_that_is_no_trial_is_named(tmp_path, monkeypatch, content):
         read_trials("alfworld", "react")
     arms = {"base": [episode_of("1")], "rag": [episode_of("1")]}
     with pytest.raises(UserError, match=r"odd\.json"):
-        keep_trial("odd", "alfworld", "react", arms, params(), chosen=False)
+        keep_trial("odd", "alfworld", "react", arms, BANK, params(), chosen=False)
 
 
 def test_names_and_tasks_are_checked(tmp_path, monkeypatch, arms):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="a-z"):
-        keep_trial("../x", "alfworld", "react", arms, params(), chosen=False)
+        keep_trial("../x", "alfworld", "react", arms, BANK, params(), chosen=False)
     arms["rag"].pop()
     with pytest.raises(UserError, match="rag"):
-        keep_trial("x", "alfworld", "react", arms, params(), chosen=False)
+        keep_trial("x", "alfworld", "react", arms, BANK, params(), chosen=False)
     assert not list(tmp_path.rglob("*.json"))
 
 

@@ -22,12 +22,20 @@ NOT_CHOSEN = {"envs", "agents", "eval", "llm"}
 
 
 def keep_trial(
-    name: str, env: str, agent: str, arms: Arms, params: Mapping[str, Any], *, chosen: bool
+    name: str,
+    env: str,
+    agent: str,
+    arms: Arms,
+    bank: Mapping[str, Any],
+    params: Mapping[str, Any],
+    *,
+    chosen: bool,
 ) -> Path:
     """Write a trial's figures and parameters to metrics/trials.
 
     Args:
         arms: the episodes that were played on `dev`, by arm; `base` and `rag` are among them.
+        bank: figures of the bank that the hints were retrieved from, as stage `hints` writes them.
         params: the whole content of params.yaml.
 
     Raises:
@@ -41,7 +49,7 @@ def keep_trial(
     path = TRIALS / f"{env}-{agent}" / f"{name}.json"
     if path.exists():
         raise UserError(f"{path}: there is a trial of that name; choose another, or remove it")
-    write_json(path, {"chosen": chosen, "params": settings, **cell_summary(arms)})
+    write_json(path, {"chosen": chosen, "params": settings, "bank": bank, **cell_summary(arms)})
     return path
 
 
@@ -68,9 +76,9 @@ def trials_table(trials: Mapping[str, Mapping[str, Any]]) -> str:
     """Markdown table: a row a trial, with the settings in which they differ."""
     differing = _settings_that_differ(list(trials.values()))
     lines = [
-        "| trial | " + "".join(f"{key} | " for key in differing) + "n | base % | rag % "
+        "| trial | " + "".join(f"{key} | " for key in differing) + "hints | n | base % | rag % "
         "| rag - base, points (95 %) | |",
-        "| --- |" + " --- |" * (len(differing) + 5),
+        "| --- |" + " --- |" * (len(differing) + 6),
     ]
     for name, trial in trials.items():
         settings = "".join(f"{_setting(trial, key)} | " for key in differing)
@@ -78,7 +86,9 @@ def trials_table(trials: Mapping[str, Mapping[str, Any]]) -> str:
         c = trial["compare"]["rag-base"]
         points = f"{100 * c['diff']:+.1f} ({100 * c['lo']:+.1f} to {100 * c['hi']:+.1f})"
         chosen = "chosen" if trial["chosen"] else ""
-        lines.append(f"| {name} | {settings}{trial['base']['n']} | {rates} | {points} | {chosen} |")
+        hints = trial.get("bank", {}).get("hints", "-")  # older trials did not note it
+        figures = f"{hints} | {trial['base']['n']} | {rates} | {points} | {chosen}"
+        lines.append(f"| {name} | {settings}{figures} |")
     return "\n".join(lines)
 
 

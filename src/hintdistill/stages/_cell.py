@@ -76,6 +76,9 @@ class BankParams(Settings):
     def path(self, cell: Cell) -> Path:
         return Path(os.path.normpath(f"{cell.data}{self.bank}/hints.jsonl"))
 
+    def figures(self, cell: Cell) -> Path:
+        return Path(os.path.normpath(f"{cell.metrics}{self.bank}/bank.json"))
+
 
 class EvalParams(Settings):
     """Shared block `eval`: `dev` while settings are chosen, `eval` for what is reported."""
