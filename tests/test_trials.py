@@ -10,7 +10,6 @@ from test_hints import episode_of
 from hintdistill.errors import UserError
 from hintdistill.evaluation.trials import keep_trial, read_trials, trials_table
 
-
 BANK = {"hints": 7}
 
 
