@@ -1,0 +1,203 @@
+"""WebShop's products, as its loader reads them from the official files."""
+
+import hashlib
+import json
+import random
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypedDict
+
+import ijson
+
+from hintdistill.errors import UserError
+from hintdistill.records import short_hash
+
+NO_PRICE = 100.0  # of a product whose page names none
+NO_ATTRIBUTES = ["DUMMY_ATTR"]
+LONGEST_ASIN = 10
+
+
+class Product(TypedDict):
+    """One product, with the keys of the official loader.
+
+    `options` has the names and values of what can be chosen, in lower case; `pricing` the price, or
+    the lowest and highest; `price` the one that is paid.
+    """
+
+    asin: str
+    category: str  # one of five
+    query: str
+    product_category: str  # levels, joined by " › "
+    name: str
+    Title: str
+    Description: str
+    BulletPoints: list[str]
+    Attributes: list[str]
+    options: dict[str, list[str]]
+    pricing: list[float]
+    Price: str  # as it is shown
+    price: float
+    instructions: list[dict[str, Any]]  # what the files ask for this product; goals are made of it
+
+
+class Catalogue:
+    """Products, found by asin.
+
+    Args:
+        products: without two of one asin.
+        nouns: of products' names by asin; others are found where they are needed.
+    """
+
+    def __init__(
+        self, products: Iterable[Product], nouns: Mapping[str, Sequence[str]] | None = None
+    ) -> None:
+        self.products = list(products)
+        self.nouns = dict(nouns or {})
+        self._by_asin = {product["asin"]: product for product in self.products}
+
+    def get(self, asin: str) -> Product | None:
+        return self._by_asin.get(asin)
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of all products and nouns, in their order."""
+        digest = hashlib.sha256()
+        for part in (*self.products, self.nouns):
+            digest.update(json.dumps(part, sort_keys=True).encode() + b"\n")
+        return digest.hexdigest()
+
+
+def read_prices(text: str) -> tuple[list[float], str]:
+    """Prices in a text, at most two, and how they are shown: `$9.5`, or `$9.5 to $12.0`."""
+    parts = [re.sub(r"[^\d.]", "", part) for part in text.split("$")[1:]]
+    prices = [float(part) for part in parts if part][:2]
+    if not prices:
+        return [NO_PRICE], f"${NO_PRICE}"
+    return prices, " to ".join(f"${price}" for price in prices)
+
+
+def draw_price(asin: str, prices: Sequence[float], seed: int) -> float:
+    """What is paid: the price, or one between the lowest and highest, the same in every process.
+
+    The official loader draws it from an unseeded generator.
+    """
+    if len(prices) == 1:
+        return prices[0]
+    return random.Random(short_hash("webshop-price", seed, asin)).uniform(*prices)
+
+
+def _options(contents: Any) -> dict[str, list[str]]:
+    """Names and values of options; a name without values is none."""
+    return {
+        name.lower(): [value["value"].strip().replace("/", " | ").lower() for value in values]
+        for name, values in (contents or {}).items()
+        if values is not None
+    }
+
+
+def _product(raw: Mapping[str, Any], extra: Mapping[str, Any], seed: int) -> Product:
+    bullets = raw["small_description"]
+    prices, shown = read_prices(raw["pricing"] or "")
+    return Product(
+        asin=raw["asin"],
+        category=raw["category"],
+        query=raw["query"].lower().strip(),
+        product_category=raw["product_category"],
+        name=raw["name"],
+        Title=raw["name"],
+        Description=raw["full_description"],
+        BulletPoints=bullets if isinstance(bullets, list) else [bullets],
+        Attributes=extra.get("attributes", NO_ATTRIBUTES),
+        options=_options(raw["customization_options"]),
+        pricing=prices,
+        Price=shown,
+        price=draw_price(raw["asin"], prices, seed),
+        instructions=[
+            {"instruction": extra["instruction"], "attributes": extra["instruction_attributes"]}
+        ]
+        if extra.get("instruction")
+        else [],
+    )
+
+
+def _in_folder(folder: Path, stem: str) -> Path | None:
+    """The full file where the folder has it, else that of the 1,000 products."""
+    files = (folder / f"{stem}{size}.json" for size in ("", "_1000"))
+    return next((file for file in files if file.is_file()), None)
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path}: expected JSON: {error}. Fetch the file again.") from None
+
+
+def _stream(path: Path) -> Iterator[dict[str, Any]]:
+    """The elements of a JSON array, one at a time: the full catalogue is a file of 5 GB."""
+    try:
+        with path.open("rb") as file:
+            yield from ijson.items(file, "item", use_float=True)
+    except ijson.JSONError as error:
+        raise UserError(
+            f"{path}: expected an array of products: {error}. Fetch it again."
+        ) from None
+
+
+def _human_instructions(path: Path) -> dict[str, list[dict[str, Any]]]:
+    return {
+        asin: [
+            {
+                "instruction": one["instruction"],
+                "attributes": one["instruction_attributes"],
+                "options": one["instruction_options"],
+            }
+            for one in instructions
+        ]
+        for asin, instructions in _read_json(path).items()
+    }
+
+
+def read_official(folder: Path, *, human: bool = False, seed: int = 0) -> Catalogue:
+    """The official products: of the full files in a folder, else of the small set's.
+
+    Args:
+        folder: with items_shuffle.json and items_ins_v2.json (or both with `_1000`), for human
+            instructions items_human_ins.json, and maybe title_nouns.json: asins to nouns.
+        human: with the instructions that people wrote, in place of those made of attributes.
+        seed: of prices that the files give as a range.
+
+    Raises:
+        UserError: a file is missing or broken.
+    """
+    files = {stem: _in_folder(folder, stem) for stem in ("items_shuffle", "items_ins_v2")}
+    written = folder / "items_human_ins.json"
+    missing = [f"{stem}.json" for stem, file in files.items() if file is None]
+    missing += [written.name] if human and not written.is_file() else []
+    if missing:
+        raise UserError(
+            f"{folder}: expected WebShop's {', '.join(missing)} (of the small set: "
+            "items_shuffle_1000.json, items_ins_v2_1000.json), found none. "
+            "WebShop's README says where to download them."
+        )
+    extras = _read_json(files["items_ins_v2"])
+    by_people = _human_instructions(written) if human else {}
+    products: dict[str, Product] = {}
+    try:
+        for raw in _stream(files["items_shuffle"]):
+            asin = raw["asin"]
+            if asin == "nan" or len(asin) > LONGEST_ASIN or asin in products:
+                continue
+            product = _product(raw, extras.get(asin, {}), seed)
+            if human:
+                product["instructions"] = by_people.get(asin, [])
+            products[asin] = product
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(
+            f"{files['items_shuffle']}: expected products as WebShop's loader reads them; number "
+            f"{len(products) + 1} or one near it is not: {error!r:.120}. Fetch the file again."
+        ) from None
+    nouns = _in_folder(folder, "title_nouns")
+    return Catalogue(products.values(), _read_json(nouns) if nouns else None)
