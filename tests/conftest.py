@@ -15,9 +15,9 @@ from hintdistill.agents.registry import make_agent
 from hintdistill.agents.rollout import Arm, Limits, no_hints
 from hintdistill.records import Game, Task
 from hintdistill.tasks.alfworld import AlfworldEnv
-from hintdistill.tasks.alfworld_panel import AlfworldPanelParams, build_alfworld_panel
+from hintdistill.tasks.alfworld_panel import build_alfworld_panel
 from hintdistill.tasks.environment import InProcess
-from hintdistill.tasks.panel import Panel
+from hintdistill.tasks.panel import Panel, PanelParams
 
 ROOT = Path(__file__).parent.parent
 NO_EXAMPLES = {"examples": 0}
@@ -93,7 +93,7 @@ def base_model(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def games() -> list[tuple[Task, Game]]:
     """One generated game of each type for warm start, train, dev and eval."""
-    params = AlfworldPanelParams(
+    params = PanelParams(
         source="generated", seed=7, panel_sha256=None, warmstart=6, train=6, dev=1, eval=6
     )
     return list(build_alfworld_panel(params, workers=2))

@@ -6,21 +6,18 @@ import pytest
 import yaml
 from conftest import ROOT, envs_of
 
-from hintdistill.agents.demonstrator import GIVE_UP, DemonstratorEngine
-from hintdistill.agents.habits import (
+from hintdistill.agents.alfworld_demonstrator import GIVE_UP, Demonstrator
+from hintdistill.agents.alfworld_habits import (
+    ALFWORLD_HABITS,
     GENERAL,
     HABITS,
-    IRRELEVANT,
-    MAX_HINTS,
-    draw_any,
-    draw_helpful,
-    draw_useless,
-    habits_of,
-    prevented_by,
+    situation_of,
 )
+from hintdistill.agents.demonstrator import DemonstratorEngine
+from hintdistill.agents.habits import IRRELEVANT, MAX_HINTS
 from hintdistill.agents.rollout import play_cohort
+from hintdistill.hints.alfworld_texts import TEXTS
 from hintdistill.hints.form import form_error
-from hintdistill.hints.texts import TEXTS
 from hintdistill.records import HintRef, normalise
 from hintdistill.tasks.alfworld_goal import parse_goal, things_in
 
@@ -37,7 +34,7 @@ def demonstrate(games, base_arm):
         refs = [HintRef(hint_id=str(i), text=text) for i, text in enumerate(hints)]
         arm = base_arm._replace(retrieve=lambda starts: [refs] * len(starts), limits=limits)
         arm = arm._replace(step_limit=100)
-        engine = DemonstratorEngine(arm.agent, slips, seed=0)
+        engine = DemonstratorEngine(Demonstrator, arm.agent, slips, seed=0)
         tasks = [task for task, _ in panel.values()]
         episodes = play_cohort(tasks, envs_of(panel), engine, arm)
         return list(zip(tasks, episodes, strict=True))
@@ -51,7 +48,8 @@ def turns(episode):
 
 def made(task, episode):
     goal = parse_goal(task.instruction)
-    return {habit.name for habit in habits_of(goal, things_in(episode.messages[1].content))}
+    places = things_in(episode.messages[1].content)
+    return ALFWORLD_HABITS.made(situation_of(goal, places), "")
 
 
 def test_hints_are_well_formed_and_no_wording_stands_twice():
@@ -83,9 +81,11 @@ def test_without_hints_it_has_its_habits_and_with_them_it_wins(demonstrate):
 @pytest.mark.parametrize("habit", HABITS, ids=lambda habit: habit.name)
 def test_every_wording_that_is_shown_prevents_its_habit_alone(habit):
     for hint in habit.hints:
-        assert prevented_by(f"Instructions.\n- {hint}\n- Something else.") == {habit.name}
+        assert ALFWORLD_HABITS.prevented_by(f"Instructions.\n- {hint}\n- Something else.") == {
+            habit.name
+        }
     for other in (*habit.held_out, *GENERAL, *IRRELEVANT):
-        assert prevented_by(other) == set()
+        assert ALFWORLD_HABITS.prevented_by(other) == set()
 
 
 def test_useless_hints_change_nothing(demonstrate):
@@ -96,20 +96,21 @@ def test_useless_hints_change_nothing(demonstrate):
 def test_drawn_hints_concern_the_task_or_do_not(games):
     for seed in range(50):
         for task, _ in games:
-            goal = parse_goal(task.instruction)
-            concerned = {habit.name for habit in HABITS if habit.concerns(goal)}
-            helpful = draw_helpful(goal, random.Random(seed))
-            useless = draw_useless(goal, random.Random(seed))
+            asked = task.instruction
+            situation = ALFWORLD_HABITS.read(asked)
+            concerned = {habit.name for habit in HABITS if habit.concerns(situation)}
+            helpful = ALFWORLD_HABITS.draw_helpful(asked, random.Random(seed))
+            useless = ALFWORLD_HABITS.draw_useless(asked, random.Random(seed))
             assert len(helpful) <= MAX_HINTS and 1 <= len(useless) <= MAX_HINTS
-            assert prevented_by("\n".join(helpful)) <= concerned
-            assert not prevented_by("\n".join(useless)) & concerned
+            assert ALFWORLD_HABITS.prevented_by("\n".join(helpful)) <= concerned
+            assert not ALFWORLD_HABITS.prevented_by("\n".join(useless)) & concerned
 
 
 def test_openings_are_of_all_three_kinds(games):
-    goal = parse_goal(games[0][0].instruction)
-    drawn = [draw_any(goal, random.Random(seed)) for seed in range(200)]
+    asked = games[0][0].instruction
+    drawn = [ALFWORLD_HABITS.draw_any(asked, random.Random(seed)) for seed in range(200)]
     assert min(len([d for d in drawn if not d]), len([d for d in drawn if d])) > 20
-    helpful = [d for d in drawn if prevented_by("\n".join(d)) & {"container"}]
+    helpful = [d for d in drawn if ALFWORLD_HABITS.prevented_by("\n".join(d)) & {"container"}]
     useless = [d for d in drawn if d and d not in helpful]
     assert min(len(helpful), len(useless)) > 20
 

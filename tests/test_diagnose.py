@@ -11,11 +11,12 @@ from rapidfuzz import fuzz
 from test_hints import episode_of
 
 from hintdistill.agents.rollout import play_cohort
-from hintdistill.hints import texts
+from hintdistill.hints import alfworld_texts as texts
+from hintdistill.hints.alfworld_rules import RULES
+from hintdistill.hints.alfworld_trace import Trace, parse_command
 from hintdistill.hints.audit import MIN_WORDS
-from hintdistill.hints.diagnose import RULES, diagnose
+from hintdistill.hints.diagnose import diagnose
 from hintdistill.hints.form import form_error
-from hintdistill.hints.trace import Trace, parse_command
 from hintdistill.llm.scripted import ScriptedEngine
 from hintdistill.records import Message, Step, normalise
 from hintdistill.tasks.alfworld import AlfworldEnv

@@ -17,14 +17,16 @@ from hintdistill.closure import PACKAGE, import_closure
 from hintdistill.evaluation.metrics import ARMS
 from hintdistill.stages._cell import BankParams, Cell
 from hintdistill.stages._server import ServerBlock
+from hintdistill.tasks.registry import ENVS
 
 
 @pytest.fixture(scope="module")
 def stages(tmp_path_factory):
-    """Stages of dvc.yaml by name, their matrix resolved for all agents."""
-    root = tmp_path_factory.mktemp("all-agents")
+    """Stages of dvc.yaml by name, their matrix resolved for all environments and agents."""
+    root = tmp_path_factory.mktemp("all-cells")
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    (root / "params.yaml").write_text(yaml.safe_dump({**params, "agents": list(AGENTS)}))
+    params |= {"envs": list(ENVS), "agents": list(AGENTS)}
+    (root / "params.yaml").write_text(yaml.safe_dump(params))
     shutil.copy(ROOT / "dvc.yaml", root)
     repo = Repo.init(str(root), no_scm=True)
     cells = {}
@@ -81,7 +83,7 @@ def test_every_parameter_is_read_by_some_stage():
     read = set()
     for name in stage_modules():
         module = importlib.import_module(f"hintdistill.stages.{name}")
-        read |= {key for agent in AGENTS for key in keys_read(module, "alfworld", agent)}
+        read |= {k for env in ENVS for agent in AGENTS for k in keys_read(module, env, agent)}
     # How a server is asked changes no answer: a higher cap must make no stage run again.
     free = set(ServerBlock.param_keys())
     assert free <= leaves and not free & read
@@ -112,22 +114,21 @@ def test_stages_that_render_prompts_depend_on_them(stages):
     for name, cells in stages.items():
         code = import_closure(PACKAGE / f"stages/{name}.py")
         for stage in cells:
-            agent = stage.name.partition("-")[2].partition("-")[0]
+            env, agent, *_ = [*stage.name.partition("@")[2].split("-"), "", ""]
             expected = set()
             if PACKAGE / "agents/registry.py" in code and agent:
                 files = ("system.j2", "examples.jsonl")
-                expected |= included | {f"prompts/{agent}_alfworld_{file}" for file in files}
+                expected |= included | {f"prompts/{agent}_{env}_{file}" for file in files}
             for module in ("extract", "rerank"):
                 if PACKAGE / f"hints/{module}.py" in code:
-                    expected.add(f"prompts/{module}_alfworld.j2")
+                    expected.add(f"prompts/{module}_{env}.j2")
             if name == "prompt_eval":
                 expected.add("prompts/placebos.yaml")
             assert names_of(stage, "prompts") == expected, stage.name
 
 
 def test_the_report_depends_on_every_arm_of_every_cell(stages):
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    cells = [f"{env}-{agent}" for env in params["envs"] for agent in AGENTS]
+    cells = [f"{env}-{agent}" for env in ENVS for agent in AGENTS]
     assert [stage.name.split("@")[1] for stage in stages["figures"]] == cells
     for stage in stages["figures"]:
         env, agent = stage.name.split("@")[1].split("-")

@@ -9,6 +9,7 @@ import time
 import pytest
 from conftest import envs_of
 
+from hintdistill.agents.alfworld_demonstrator import Demonstrator
 from hintdistill.agents.demonstrator import DemonstratorEngine
 from hintdistill.agents.rollout import play_cohort
 from hintdistill.errors import UserError
@@ -27,7 +28,7 @@ def panel(games):
 def test_the_same_episodes_with_any_number_of_workers(panel, base_arm):
     def played(envs):
         tasks = [task for task, _ in panel.values()]
-        engine = DemonstratorEngine(base_arm.agent, slips=0.1, seed=0)
+        engine = DemonstratorEngine(Demonstrator, base_arm.agent, slips=0.1, seed=0)
         return [dumps(e) for _ in range(2) for e in play_cohort(tasks, envs, engine, base_arm)]
 
     expected = played(envs_of(panel))

@@ -13,6 +13,8 @@ from test_hints import episode_of, task
 
 from hintdistill.errors import UserError
 from hintdistill.hints import extract as extract_module
+from hintdistill.hints.alfworld_rules import ALFWORLD_HINTS, names_of
+from hintdistill.hints.alfworld_texts import TEXTS
 from hintdistill.hints.extract import (
     EPISODE_CHARACTERS,
     MAX_HINTS,
@@ -20,12 +22,10 @@ from hintdistill.hints.extract import (
     SCHEMA,
     SHOWN,
     extract,
-    names_of,
     read_hints,
     request,
 )
 from hintdistill.hints.form import MAX_CHARACTERS, written_form_error
-from hintdistill.hints.texts import TEXTS
 from hintdistill.llm.ledger import Ledger
 from hintdistill.llm.server import Server
 from hintdistill.records import Hint, Message, Rejection, Step, read_jsonl, write_jsonl
@@ -39,6 +39,8 @@ FIRST = (
 HTML = "<html><body>Welcome</body></html>"
 GOOD = ["Open every closed {container} on your way.", "When you see {object}, take it at once."]
 BAD = "Take mug 1 from drawer 2."
+
+PLACEHOLDERS = ALFWORLD_HINTS.placeholders
 
 
 def failed(task_id="t1", turns=(("go to drawer 2", "On the drawer 2, you see a pen 1."),), **extra):
@@ -226,7 +228,7 @@ def test_good_hints_of_a_partly_wrong_answer_stay_where_the_second_is_no_better(
     ],
 )
 def test_form_of_a_written_hint(text, reason):
-    assert reason in written_form_error(text, names_of(failed()))
+    assert reason in written_form_error(text, names_of(failed()), PLACEHOLDERS)
 
 
 @pytest.mark.parametrize(
@@ -240,15 +242,18 @@ def test_form_of_a_written_hint(text, reason):
     ],
 )
 def test_a_name_in_other_words_is_a_name(text, name):
-    assert written_form_error(text, [name]) == f"a name in place of a placeholder: {name}"
-    assert written_form_error("Open {container}; shelter the boxer.", [name]) is None
+    assert (
+        written_form_error(text, [name], PLACEHOLDERS)
+        == f"a name in place of a placeholder: {name}"
+    )
+    assert written_form_error("Open {container}; shelter the boxer.", [name], PLACEHOLDERS) is None
 
 
 def test_what_the_rules_write_has_the_form_that_is_asked_of_a_model():
     names = names_of(failed())
     assert names == {"mug", "cabinet", "drawer", "pen"}  # not the fridge: all games have one
     everything = [text for forms in TEXTS.values() for text in forms.values()]
-    assert [t for t in [*everything, *GOOD] if written_form_error(t, names)] == []
+    assert [t for t in [*everything, *GOOD] if written_form_error(t, names, PLACEHOLDERS)] == []
 
 
 json_values = st.recursive(
@@ -271,10 +276,10 @@ answers = st.one_of(
 
 @given(answers)
 def test_any_text_gives_hints_in_good_form_or_reasons(text):
-    reading = read_hints(text, {"mug"})
+    reading = read_hints(text, {"mug"}, PLACEHOLDERS)
     assert reading.hints or reading.refused
     assert len(reading.hints) <= MAX_HINTS
-    assert [h for h in reading.hints if written_form_error(h, {"mug"})] == []
+    assert [h for h in reading.hints if written_form_error(h, {"mug"}, PLACEHOLDERS)] == []
     assert all(reason and len(reason.splitlines()) == 1 for reason, _ in reading.refused)
     "".join([*reading.hints, *(r.text for r in reading.refused)]).encode()  # can be written
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hintdistill.agents.agent import Belief
+from hintdistill.agents.alfworld_demonstrator import Demonstrator
 from hintdistill.agents.demonstrator import DemonstratorEngine
 from hintdistill.agents.examples import examples_file
 from hintdistill.agents.registry import AGENTS, make_agent
@@ -129,7 +130,7 @@ def test_the_demonstrator_says_where_it_is_and_what_it_holds(games, base_arm):
     panel = {task.task_id: (task, game) for task, game in games if task.split == "train"}
     limits = base_arm.limits.model_copy(update={"turn_limit": 100})
     arm = base_arm._replace(agent=stateact(), limits=limits, step_limit=100)
-    engine = DemonstratorEngine(arm.agent, 0.3, seed=0)
+    engine = DemonstratorEngine(Demonstrator, arm.agent, 0.3, seed=0)
     tasks = [task for task, _ in panel.values()]
     for task, episode in zip(tasks, play_cohort(tasks, envs_of(panel), engine, arm), strict=True):
         assert episode.n_turns == episode.n_steps

@@ -10,7 +10,7 @@ from dvc.repo import Repo
 from test_hints import BY_RATIO, episode_of, hint
 
 from hintdistill.errors import UserError
-from hintdistill.hints import texts
+from hintdistill.hints import alfworld_texts as texts
 from hintdistill.hints.curate import prune
 from hintdistill.hints.utility import MIN_TASKS, not_worth, utilities
 from hintdistill.records import HintRef, write_jsonl

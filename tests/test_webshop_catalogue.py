@@ -31,6 +31,7 @@ def test_no_value_breaks_an_action_or_a_page(catalogue):
     for category in CATEGORIES:
         values = [value for values in category.options.values() for value in values]
         assert not set("[]/\"'\n") & set("".join(values)) and values == [v.lower() for v in values]
+    assert {len(product["options"]) for product in catalogue.products} == {0, 1, 2}
     for product in catalogue.products:
         assert all(len(values) >= 2 for values in product["options"].values())
         assert len(set(product["Attributes"])) == len(product["Attributes"]) >= 2
@@ -44,8 +45,8 @@ def test_near_duplicates_make_the_choice_matter(catalogue):
         hits = search(goal["instruction_text"].split(" with color")[0])[:10]
         rewards = []
         for product in map(catalogue.get, hits):
-            has = product["options"].items()
-            options = {n: goal["goal_options"][n] for n, vs in has if goal["goal_options"][n] in vs}
+            wanted = goal["goal_options"].items()
+            options = {n: v for n, v in wanted if v in product["options"].get(n, [])}
             nouns = (catalogue.nouns[item["asin"]] for item in (product, goal))
             rewards.append(get_reward(product, goal, product["price"], options, *nouns)[0])
         first += rewards[0] == 1.0

@@ -11,7 +11,7 @@ class ParsedTurn(NamedTuple):
 
 
 class Belief(NamedTuple):
-    """What a player of ALFWorld knows of its own game; empty where there is nothing to say."""
+    """What a scripted player knows of its own game; empty where there is nothing to say."""
 
     goal: str  # the task's sentence
     visited: tuple[str, ...]  # places, in the order of the first visits

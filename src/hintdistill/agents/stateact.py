@@ -74,7 +74,7 @@ class StateActAgent:
         values = {
             "goal": belief.goal,
             "locations_visited": ", ".join(belief.visited) or "none",
-            "current_location": belief.here or "middle of the room",
+            "current_location": belief.here,
             "current_inventory": belief.held or "nothing",
             "thought": thought or belief.intent,
             "action": action,

@@ -4,8 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from hintdistill.hints.diagnose import diagnose
-from hintdistill.hints.texts import TEXTS
+from hintdistill.hints.diagnose import diagnose, hints_of_env
 from hintdistill.records import Episode, Task
 
 CAUSE_COLUMNS = "env,agent,split,arm,type,cause,n,failures,episodes"
@@ -43,7 +42,7 @@ def cause_rows(
         failures = sum(not episode.success for episode in played)
         first = played[0]
         key = (first.env, first.agent, tasks[first.task_id].split, arm, task_type)
-        for cause in TEXTS:
+        for cause in hints_of_env(first.env).causes:
             yield CauseRow(*key, cause, found[cause], failures, len(played))
 
 
@@ -71,7 +70,7 @@ def causes_table(rows: Sequence[CauseRow]) -> str:
 
     lines = ["| | " + " | ".join(arms) + " |", "| --- |" + " --- |" * len(arms)]
     lines.append(line("failed episodes", failures))
-    order = list(TEXTS)
+    order = list(hints_of_env(rows[0].env).causes)
     for cause in sorted(filter(totals.get, order), key=lambda c: (-totals[c], order.index(c))):
         lines.append(line(cause.replace("_", " "), {arm: counts[cause, arm] for arm in arms}))
     return "\n".join(lines)

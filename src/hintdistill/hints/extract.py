@@ -15,12 +15,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from hintdistill.agents.prompts import render_prompt
 from hintdistill.hints.curate import RawHint
-from hintdistill.hints.form import MAX_CHARACTERS, PLACEHOLDERS, written_form_error
-from hintdistill.hints.trace import Trace
+from hintdistill.hints.diagnose import hints_of_env
+from hintdistill.hints.form import MAX_CHARACTERS, written_form_error
 from hintdistill.llm.completion import ChatRequest, Completion, quoted
 from hintdistill.llm.server import Server
 from hintdistill.records import Episode, Message, Rejection, Task, normalise
-from hintdistill.tasks.alfworld_goal import STATIONS, class_of
 
 log = logging.getLogger(__name__)
 
@@ -43,8 +42,6 @@ SCHEMA = {
     "required": ["hints"],
     "additionalProperties": False,
 }
-# The same in every game, so that hints may name them.
-_COMMON = {station for _, station in STATIONS.values()}
 
 
 class Refused(NamedTuple):
@@ -70,8 +67,12 @@ class _Answer(BaseModel):
     hints: list[str]
 
 
-def read_hints(text: str, names: Iterable[str]) -> Reading:
-    """Read an answer, whatever it is; what is past the fourth hint is refused like a bad one."""
+def read_hints(text: str, names: Iterable[str], placeholders: Sequence[str]) -> Reading:
+    """Read an answer, whatever it is; what is past the fourth hint is refused like a bad one.
+
+    Args:
+        names, placeholders: as `written_form_error` has them.
+    """
     try:
         written = _Answer.model_validate_json(text).hints
     except ValidationError as error:
@@ -87,19 +88,12 @@ def read_hints(text: str, names: Iterable[str]) -> Reading:
         elif normalise(hint) in map(normalise, hints):
             error = "a hint of this answer again"
         else:
-            error = written_form_error(hint, names)
+            error = written_form_error(hint, names, placeholders)
         if error:
             refused.append(Refused(error, hint))
         else:
             hints.append(hint)
     return Reading(hints, refused)
-
-
-def names_of(episode: Episode) -> set[str]:
-    """Words for the episode's own things and places ("mug", "cabinet"), without the stations."""
-    trace = Trace(episode)
-    seen = {class_of(name) for name in [*trace.places, *trace.seen]}
-    return (seen | {trace.goal.object, trace.goal.target}) - _COMMON - {""}
 
 
 def _transcript(episode: Episode) -> str:
@@ -131,12 +125,13 @@ def request(
         refused: what was wrong with the answer before.
         characters: of the episode, at most.
     """
+    about = hints_of_env(episode.env)
     system = render_prompt(
         f"extract_{episode.env}.j2",
         max_hints=MAX_HINTS,
         max_characters=MAX_CHARACTERS,
-        placeholders=PLACEHOLDERS,
-        common=sorted(_COMMON),
+        placeholders=about.placeholders,
+        common=sorted(about.common),
     )
     user = f"The game, ended by {episode.stop_reason}:\n{_cut(_transcript(episode), characters)}"
     if refused:
@@ -162,7 +157,8 @@ def _read(answer: Completion | None, episode: Episode) -> Reading:
     if not answer.complete:
         reason = f"cut off at {MAX_TOKENS} tokens, or refused"
         return Reading([], [Refused(reason, answer.text)])
-    return read_hints(answer.text, names_of(episode))
+    about = hints_of_env(episode.env)
+    return read_hints(answer.text, about.names_of(episode), about.placeholders)
 
 
 def _read_all(episodes: Sequence[Episode], server: Server) -> list[list[Reading]]:

@@ -4,14 +4,12 @@ An error is a kind that is counted, and after a colon what it is about.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from hintdistill.records import normalise
 
 MAX_CHARACTERS = 120
-PLACEHOLDERS = ("{object}", "{container}", "{location}", "{lamp}")
-_PLACEHOLDER = re.compile("|".join(map(re.escape, PLACEHOLDERS)))
 # First words of a statement or a remark. What is left may be a verb, or what leads up to one
 # ("When you see {object}, take it"): no grammar is parsed.
 _STATEMENT = re.compile(
@@ -44,7 +42,7 @@ def _of_name(name: str) -> re.Pattern[str]:
     return re.compile(rf"\b{letters}{ending}\b", re.IGNORECASE)
 
 
-def written_form_error(text: str, names: Iterable[str]) -> str | None:
+def written_form_error(text: str, names: Iterable[str], placeholders: Sequence[str]) -> str | None:
     """As `form_error`, for a text that a language model wrote after one episode.
 
     It also has the known placeholders only, none of the names, and is an order: it begins with a
@@ -53,12 +51,13 @@ def written_form_error(text: str, names: Iterable[str]) -> str | None:
     Args:
         names: words of the episode's own things and places ("mug"), which stand for nothing in
             another game; found in the plural too, and written apart ("dining tables").
+        placeholders: those that are known.
     """
     if error := form_error(text):
         return error
-    plain = _PLACEHOLDER.sub("", text)
+    plain = re.sub("|".join(map(re.escape, placeholders)), "", text)
     if found := re.search(r"[{}]\w*\}?", plain):
-        return f"none of the placeholders {', '.join(PLACEHOLDERS)}: {found[0]}"
+        return f"none of the placeholders {', '.join(placeholders)}: {found[0]}"
     for name in sorted(names):
         if _of_name(name).search(plain):
             return f"a name in place of a placeholder: {name}"

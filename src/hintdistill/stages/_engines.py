@@ -12,7 +12,7 @@ from hintdistill.evaluation.engines import agreement, choose_replay, replay, tim
 from hintdistill.records import Episode, read_jsonl, write_json
 from hintdistill.stages._arms import RolloutStageParams, make_engine
 from hintdistill.stages._cell import Cell
-from hintdistill.stages._play import open_envs
+from hintdistill.tasks.registry import find_env
 
 OUT = Path("metrics/engines.json")
 SPLIT = "dev"
@@ -54,7 +54,7 @@ def compare_engines(env: str, agent: str) -> dict[str, Any]:
         began = time.monotonic()
         engine = make_engine(settings, cell, None, "compare-engines")
         loading = round(time.monotonic() - began, 1)
-        with open_envs(panel, len(tasks)) as envs:
+        with find_env(env).open_envs(panel, len(tasks)) as envs:
             played = timed(partial(play_cohort, tasks, envs, engine, arm))
         figures[name] = {"load_seconds": loading, **played}
         said[name] = replay(engine, recorded, rollout.cohort)

@@ -1,24 +1,22 @@
 """What `hintdistill examples` does; no stage, since prompts/ is written by people."""
 
-import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from hintdistill.agents.demonstrator import DemonstratorEngine
+from hintdistill.agents.demonstrators import demonstrations_of
 from hintdistill.agents.examples import examples_file
-from hintdistill.agents.habits import HABITS
 from hintdistill.agents.registry import make_agent
 from hintdistill.agents.rollout import Arm, Limits, play
 from hintdistill.agents.stateact import FIELDS
 from hintdistill.records import Example, HintRef, write_jsonl
-from hintdistill.stages._play import open_envs
-from hintdistill.tasks.alfworld_panel import AlfworldPanelParams, build_alfworld_panel
-from hintdistill.tasks.panel import load_panel
+from hintdistill.tasks.panel import PanelParams, load_panel
+from hintdistill.tasks.registry import find_env
 
 A_TYPE = 2  # examples kept of each type of task: the shortest games that are won
 STEP_LIMIT = 30
 # New games in rooms of the warm start, and none of a profile's: those have seed 0.
-GAMES = AlfworldPanelParams(
+GAMES = PanelParams(
     source="generated", seed=1, panel_sha256=None, warmstart=36, train=1, dev=1, eval=1
 )
 
@@ -30,15 +28,15 @@ def write_examples(env: str, agent: str) -> Path:
         UserError: there is no such agent.
     """
     protocol = make_agent(agent, env, {"examples": 0, "fields": FIELDS})
-    workers = os.cpu_count() or 1
-    games = [(t, g) for t, g in build_alfworld_panel(GAMES, workers) if t.split == "warmstart"]
-    panel = load_panel([task for task, _ in games], [game for _, game in games])
-    hints = [HintRef(hint_id=habit.name, text=habit.hints[0]) for habit in HABITS]
+    make_player, habits = demonstrations_of(env)
+    built = list(find_env(env).build_panel(GAMES))
+    tasks = [task for task, _ in built if task is not None and task.split == "warmstart"]
+    panel = load_panel(tasks, [game for _, game in built])
+    hints = [HintRef(hint_id=habit.name, text=habit.hints[0]) for habit in habits.habits]
     limits = Limits(turn_limit=2 * STEP_LIMIT, repeat_limit=5)
     arm = Arm("example", protocol, lambda starts: [hints for _ in starts], limits, STEP_LIMIT, 0)
-    tasks = [task for task, _ in games]
-    with open_envs(panel, len(tasks)) as envs, TemporaryDirectory() as folder:
-        engine = DemonstratorEngine(protocol, slips=0.0, seed=0)
+    with find_env(env).open_envs(panel, len(tasks)) as envs, TemporaryDirectory() as folder:
+        engine = DemonstratorEngine(make_player, protocol, slips=0.0, seed=0)
         played = play(tasks, envs, engine, arm, cohort=len(tasks), folder=Path(folder))
     won = sorted((e for e in played if e.success), key=lambda e: (e.n_steps, e.task_id))
     by_type: dict[str, list[Example]] = {}

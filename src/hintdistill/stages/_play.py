@@ -1,6 +1,5 @@
 """What all stages that play share: limits read from params.yaml, and how a split is played."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,8 @@ from hintdistill.records import Task, write_jsonl
 from hintdistill.scratch import Scratch
 from hintdistill.settings import Settings
 from hintdistill.stages._cell import Cell
-from hintdistill.tasks.alfworld import AlfworldEnv
-from hintdistill.tasks.env_pool import EnvPool
 from hintdistill.tasks.panel import Panel
+from hintdistill.tasks.registry import find_env
 
 
 class PlayParams(Limits):
@@ -44,11 +42,6 @@ def tasks_of_split(cell: Cell, panel: Panel, split: str) -> list[Task]:
     return tasks
 
 
-def open_envs(panel: Panel, episodes: int) -> EnvPool:
-    """Worker processes that play so many episodes at once: one a core, as far as needed."""
-    return EnvPool(panel, AlfworldEnv, min(os.cpu_count() or 1, episodes))
-
-
 def play_split(
     cell: Cell,
     split: str,
@@ -70,7 +63,7 @@ def play_split(
     panel = cell.read_panel()
     agent = make_agent(cell.agent, cell.env, protocol)
     tasks = tasks_of_split(cell, panel, split)
-    with open_envs(panel, min(play_params.cohort, len(tasks))) as envs:
+    with find_env(cell.env).open_envs(panel, min(play_params.cohort, len(tasks))) as envs:
         episodes = play(
             tasks,
             envs,

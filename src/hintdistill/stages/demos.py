@@ -5,7 +5,7 @@ import random
 from pydantic import Field, NonNegativeInt
 
 from hintdistill.agents.demonstrator import DemonstratorEngine
-from hintdistill.agents.habits import draw_any, draw_helpful, draw_useless
+from hintdistill.agents.demonstrators import demonstrations_of
 from hintdistill.agents.prompts import PROMPTS
 from hintdistill.agents.registry import make_agent
 from hintdistill.agents.rollout import Arm, Retrieve, no_hints, play
@@ -14,8 +14,8 @@ from hintdistill.records import Episode, HintRef, Task, short_hash, write_jsonl
 from hintdistill.scratch import Scratch
 from hintdistill.settings import Settings
 from hintdistill.stages._cell import Cell, ProtocolOfAgent, cell_command
-from hintdistill.stages._play import EnvParams, PlayParams, open_envs, tasks_of_split
-from hintdistill.tasks.alfworld_goal import require_goal
+from hintdistill.stages._play import EnvParams, PlayParams, tasks_of_split
+from hintdistill.tasks.registry import find_env
 
 
 class DemoParams(Settings):
@@ -41,7 +41,7 @@ def _drawn_hints(draw, *seed: int) -> Retrieve:
 
     def hints_of(task: Task) -> list[HintRef]:
         rng = random.Random(short_hash("demo-hints", *seed, task.task_id))
-        texts = draw(require_goal(task.instruction), rng)
+        texts = draw(task.instruction, rng)
         return [HintRef(hint_id=f"demo-{i}", text=text) for i, text in enumerate(texts)]
 
     return lambda starts: [hints_of(task) for task, _ in starts]
@@ -57,18 +57,19 @@ def command(env: str, agent: str) -> None:
     panel = cell.read_panel()
     tasks = tasks_of_split(cell, panel, "warmstart")
     protocol = make_agent(agent, env, params.agent.protocol)
-    player = DemonstratorEngine(protocol, demos.slips, demos.seed)
+    make_player, habits = demonstrations_of(env)
+    player = DemonstratorEngine(make_player, protocol, demos.slips, demos.seed)
     # An opening is its first turn; a slip there would leave nothing to learn.
-    opener = DemonstratorEngine(protocol, 0.0, demos.seed)
+    opener = DemonstratorEngine(make_player, protocol, 0.0, demos.seed)
     kinds = {
         "plain": no_hints,
-        "helpful": _drawn_hints(draw_helpful, demos.seed),
-        "useless": _drawn_hints(draw_useless, demos.seed),
+        "helpful": _drawn_hints(habits.draw_helpful, demos.seed),
+        "useless": _drawn_hints(habits.draw_useless, demos.seed),
     }
     one_turn = rollout.model_copy(update={"turn_limit": 1})
     limit, seed = params.task.step_limit, rollout.seed
     episodes: list[Episode] = []
-    with open_envs(panel, rollout.cohort) as envs:
+    with find_env(env).open_envs(panel, rollout.cohort) as envs:
 
         def demonstrate(shown: list[Task], engine: DemonstratorEngine, arm: Arm) -> None:
             folder = scratch.folder / f"{arm.name}-{arm.attempt}"
@@ -80,7 +81,7 @@ def command(env: str, agent: str) -> None:
             arm = Arm(f"demo_{kind}", protocol, retrieve, rollout, limit, seed, attempt)
             demonstrate(shown, player, arm)
         for attempt in range(demos.openings):
-            retrieve = _drawn_hints(draw_any, demos.seed, attempt)
+            retrieve = _drawn_hints(habits.draw_any, demos.seed, attempt)
             arm = Arm("demo_opening", protocol, retrieve, one_turn, limit, seed, attempt)
             demonstrate(tasks, opener, arm)
     write_jsonl(cell.data / "demos.jsonl", sorted(episodes, key=lambda e: e.episode_id))

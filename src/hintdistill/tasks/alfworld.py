@@ -3,21 +3,10 @@
 from typing import Any
 
 from hintdistill.errors import UserError
-from hintdistill.records import Game, Task, content_sha256
+from hintdistill.records import Game, Task
 from hintdistill.tasks.alfworld_goal import NOTHING_HAPPENS
 from hintdistill.tasks.environment import Outcome
-
-
-def check_content(task: Task, game: Game) -> None:
-    """Refuse a game whose content is not the one that the panel pinned."""
-    found = content_sha256(game.content)
-    if found != task.content_sha256:
-        raise UserError(
-            f"game {task.task_id}: expected content with SHA-256 {task.content_sha256[:16]}..., "
-            f"found {found[:16]}...: panel.jsonl and games.jsonl do not belong together. "
-            "Run `dvc checkout`, or `dvc repro -f panel@alfworld`."
-        )
-
+from hintdistill.tasks.panel import check_content
 
 # Every engine maps a copy of the planner's library (34 MB) into memory and can't safely unload it,
 # so engines whose game has ended are used again.

@@ -3,29 +3,16 @@
 import random
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from typing import Literal
-
-from pydantic import PositiveInt
 
 from hintdistill.errors import UserError
 from hintdistill.records import SPLITS, Game, Task, content_sha256, short_hash
-from hintdistill.settings import Settings
 from hintdistill.tasks.alfworld import AlfworldEnv
 from hintdistill.tasks.alfworld_goal import TASK_TYPES, instruction_of
 from hintdistill.tasks.alfworld_official import read_official_panel
 from hintdistill.tasks.alfworld_rooms import KINDS_OF_TYPE, NewGame, rooms_of_split, write_game
+from hintdistill.tasks.panel import PanelParams
 
-
-class AlfworldPanelParams(Settings):
-    """Where the games come from, and the sizes of the four splits, in tasks."""
-
-    source: Literal["generated", "official"]
-    seed: int
-    panel_sha256: str | None  # pins the whole panel; None: not checked
-    warmstart: PositiveInt
-    train: PositiveInt
-    dev: PositiveInt
-    eval: PositiveInt
+SOURCES = ("generated", "official")
 
 
 def _draw_game(split: str, number: int, seed: int) -> NewGame:
@@ -71,8 +58,14 @@ def _make_task(split: str, number: int, seed: int) -> tuple[Task, Game]:
     return task, game
 
 
-def build_alfworld_panel(params: AlfworldPanelParams, workers: int) -> Iterator[tuple[Task, Game]]:
-    """The games of all splits, in order. New ones are played, by `workers` processes."""
+def build_alfworld_panel(params: PanelParams, workers: int) -> Iterator[tuple[Task, Game]]:
+    """The games of all splits, in order. New ones are played, by `workers` processes.
+
+    Raises:
+        UserError: there is no such source, or as `read_official_panel`.
+    """
+    if params.source not in SOURCES:
+        raise UserError(f"alfworld.source: expected one of {SOURCES}, got {params.source!r}")
     if params.source == "official":
         sizes = {split: getattr(params, split) for split in SPLITS}
         yield from read_official_panel(sizes, params.seed)

@@ -2,12 +2,46 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+
+from pydantic import PositiveInt
 
 from hintdistill.errors import UserError
-from hintdistill.records import Game, Sha256, Task
+from hintdistill.records import Game, Sha256, Task, content_sha256
+from hintdistill.settings import Settings
 
-Panel = dict[str, tuple[Task, Game]]
+
+class PanelParams(Settings):
+    """Where an environment's tasks come from, and the sizes of the four splits, in tasks."""
+
+    source: str  # each environment has its own
+    seed: int
+    panel_sha256: str | None  # pins the whole panel; None: not checked
+    warmstart: PositiveInt
+    train: PositiveInt
+    dev: PositiveInt
+    eval: PositiveInt
+
+
+class Panel(dict[str, tuple[Task, Game]]):
+    """Tasks with their games, by task_id; `shared` are games that several tasks' games name."""
+
+    def __init__(
+        self, pairs: Mapping[str, tuple[Task, Game]], shared: Mapping[str, Game] | None = None
+    ) -> None:
+        super().__init__(pairs)
+        self.shared = dict(shared or {})
+
+
+def check_content(task: Task, game: Game) -> None:
+    """Refuse a game whose content is not the one that the panel pinned."""
+    found = content_sha256(game.content)
+    if found != task.content_sha256:
+        raise UserError(
+            f"game {task.task_id}: expected content with SHA-256 {task.content_sha256[:16]}..., "
+            f"found {found[:16]}...: panel.jsonl and games.jsonl do not belong together. "
+            f"Run `dvc checkout`, or `dvc repro -f panel@{task.env}`."
+        )
 
 
 def panel_sha256(tasks: Iterable[Task]) -> Sha256:
@@ -38,13 +72,14 @@ def load_panel(tasks: Iterable[Task], games: Iterable[Game]) -> Panel:
         UserError: a task has no game.
     """
     by_id = {game.task_id: game for game in games}
-    panel = {}
+    panel = Panel({})
     for task in tasks:
         if task.task_id not in by_id:
             raise UserError(
                 f"panel: task {task.task_id} has no game in games.jsonl. Run `dvc repro panel`."
             )
         panel[task.task_id] = (task, by_id[task.task_id])
+    panel.shared = {name: game for name, game in by_id.items() if name not in panel}
     return panel
 
 

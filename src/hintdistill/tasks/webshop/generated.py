@@ -2,7 +2,8 @@
 
 Five categories as WebShop's, eight kinds of product in each. Products of a kind come in families of
 near-duplicates, of which one has another attribute, lacks a value of an option, or costs more than
-a limit allows; so it matters which one is bought, and the first hit is often not it.
+a limit allows; so it matters which one is bought. A third of the families have no options, and a
+third have one.
 """
 
 import random
@@ -268,7 +269,7 @@ def _product(
     brand = rng.choice(_BRANDS)
     said = attributes[: rng.randint(1, len(attributes))]  # a title rarely says everything
     name = f"{brand} {' '.join(a.title() for a in said)} {kind.noun}"
-    if rng.random() < 0.5:
+    if options and rng.random() < 0.5:
         name += f", {rng.choice(next(iter(options.values()))).title()}"
     bullets = [f"{attribute.capitalize()}: made to last" for attribute in attributes]
     rng.shuffle(bullets)
@@ -301,15 +302,19 @@ def _family(category: Category, kind: Kind, rng: random.Random) -> list[Product]
         *rng.sample(kind.after, rng.randint(0, 2)),
         *rng.sample(kind.uses, rng.randint(0, 1)),
     ]
+    names = rng.choice(([], rng.sample(list(category.options), 1), list(category.options)))
     options = {
         name: sorted(rng.sample(values, rng.randint(3, len(values))), key=values.index)
         for name, values in category.options.items()
+        if name in names
     }
     low, high = kind.dollars
     dollars = rng.uniform(low, low + (high - low) * 0.6)
     fewer = dict(options)
-    name = rng.choice(list(options))
-    fewer[name] = rng.sample(options[name], len(options[name]) - 1)
+    if names:
+        name = rng.choice(names)
+        dropped = rng.choice(options[name])
+        fewer[name] = [value for value in options[name] if value != dropped]
     other = _replaced(attributes, kind.before, rng)
     family = [
         (attributes, options, dollars),

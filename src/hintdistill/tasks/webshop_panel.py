@@ -1,0 +1,223 @@
+"""The panel of WebShop: which goals there are, in which split; and how they are shopped for.
+
+The products are shared by all goals. They are one game of games.jsonl that no task is for, and
+which every goal's own names; so later stages need no other data.
+"""
+
+import json
+import os
+import random
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from hintdistill.errors import UserError
+from hintdistill.records import SPLITS, Game, Task, content_sha256, short_hash
+from hintdistill.tasks.environment import Outcome
+from hintdistill.tasks.panel import Panel, PanelParams, check_content
+from hintdistill.tasks.webshop import WebShopEnv
+from hintdistill.tasks.webshop.catalogue import Catalogue, read_official
+from hintdistill.tasks.webshop.generated import write_catalogue
+from hintdistill.tasks.webshop.goals import (
+    HUMAN_SPLITS,
+    SMALL_SPLITS,
+    Goal,
+    human_goals,
+    synthetic_goals,
+)
+from hintdistill.tasks.webshop.search import Bm25Search
+
+DATA_VARIABLE = "WEBSHOP_DATA"
+
+
+class Source(NamedTuple):
+    """A kind of panel: of which products, with goals by people or not, split by index or not."""
+
+    official: bool
+    human: bool
+    by_index: bool
+
+
+# By index means WebShop's own splits, in which goals for one product can be in several.
+SOURCES = {
+    "generated": Source(official=False, human=False, by_index=False),
+    "official": Source(official=True, human=False, by_index=False),
+    "official_index": Source(official=True, human=False, by_index=True),
+    "official_human": Source(official=True, human=True, by_index=False),
+    "official_human_index": Source(official=True, human=True, by_index=True),
+}
+
+
+def _official_catalogue(human: bool, seed: int) -> Catalogue:
+    named = os.environ.get(DATA_VARIABLE)
+    if not named:
+        raise UserError(
+            f"webshop.source: official reads the folder that {DATA_VARIABLE} names, and the "
+            "variable is not set. Set it to the folder with WebShop's items_shuffle*.json and "
+            "items_ins_v2*.json, or set webshop.source to generated."
+        )
+    return read_official(Path(named), human=human, seed=seed)
+
+
+def _by_product(
+    goals: Sequence[Goal], sizes: Mapping[str, int], seed: int
+) -> dict[str, list[Goal]]:
+    """Goals of each split, no product in two; of each product one, then another, as needed.
+
+    Products are dealt out in proportion to the splits' sizes, category by category.
+    """
+    rng = random.Random(short_hash("webshop-split", seed))
+    by_product: dict[str, list[Goal]] = defaultdict(list)
+    for goal in goals:
+        by_product[goal["asin"]].append(goal)
+    by_category: dict[str, list[str]] = defaultdict(list)
+    for asin in sorted(by_product):
+        by_category[by_product[asin][0]["category"]].append(asin)
+    total = sum(sizes.values())
+    products: dict[str, list[str]] = {split: [] for split in sizes}
+    for category in sorted(by_category):
+        asins = by_category[category]
+        rng.shuffle(asins)
+        first, wanted = 0, 0
+        for split, size in sizes.items():
+            wanted += size
+            last = round(len(asins) * wanted / total)
+            products[split] += asins[first:last]
+            first = last
+    return {split: _rounds(products[split], by_product, sizes[split], rng) for split in sizes}
+
+
+def _rounds(
+    asins: list[str], by_product: Mapping[str, list[Goal]], size: int, rng: random.Random
+) -> list[Goal]:
+    """So many goals, a product's second one only after every product's first."""
+    rng.shuffle(asins)
+    rounds = [
+        by_product[asin][number]
+        for number in range(max((len(by_product[asin]) for asin in asins), default=0))
+        for asin in asins
+        if number < len(by_product[asin])
+    ]
+    return rounds[:size]
+
+
+def _by_index(
+    goals: Sequence[Goal], sizes: Mapping[str, int], human: bool, seed: int
+) -> dict[str, list[Goal]]:
+    """Goals of each split by their place among all, as WebShop and those who follow it split."""
+    official = HUMAN_SPLITS if human else SMALL_SPLITS
+    rng = random.Random(short_hash("webshop-split", seed))
+    pools = {
+        name: rng.sample(goals[part.start : part.stop], len(goals[part.start : part.stop]))
+        for name, part in official.items()
+    }
+    pool_of = {"eval": "test", "dev": "dev" if human else "train"}
+    drawn: dict[str, list[Goal]] = {}
+    for split, size in sizes.items():
+        pool = pools[pool_of.get(split, "train")]
+        drawn[split], pool[:size] = pool[:size], []
+    return drawn
+
+
+def build_webshop_panel(params: PanelParams) -> Iterator[tuple[Task | None, Game]]:
+    """The products, without a task, and the goals of all splits, in order.
+
+    Raises:
+        UserError: there is no such source, or it has too few goals.
+    """
+    if params.source not in SOURCES:
+        raise UserError(f"webshop.source: expected one of {list(SOURCES)}, got {params.source!r}")
+    source = SOURCES[params.source]
+    if source.official:
+        catalogue = _official_catalogue(source.human, params.seed)
+    else:
+        catalogue = write_catalogue(params.seed)
+    goals = (human_goals if source.human else synthetic_goals)(catalogue, params.seed)
+    sizes = {split: getattr(params, split) for split in SPLITS}
+    if source.by_index:
+        drawn = _by_index(goals, sizes, source.human, params.seed)
+    else:
+        drawn = _by_product(goals, sizes, params.seed)
+    shared = _shared_game(catalogue)
+    yield None, shared
+    for split, some in drawn.items():
+        if len(some) < sizes[split]:
+            raise UserError(
+                f"webshop.{split}: expected {sizes[split]} goals, the source {params.source!r} "
+                f"has {len(some)} left for them. Lower webshop.{split} in params.yaml."
+            )
+        for goal in some:
+            yield _task(goal, split, params.source, shared)
+
+
+def _shared_game(catalogue: Catalogue) -> Game:
+    content = {
+        "products": [json.dumps(product, sort_keys=True) for product in catalogue.products],
+        "nouns": json.dumps(catalogue.nouns, sort_keys=True),
+    }
+    return Game(task_id=f"webshop-products-{content_sha256(content)[:16]}", content=content)
+
+
+def _task(goal: Goal, split: str, source: str, shared: Game) -> tuple[Task, Game]:
+    content = {"goal": json.dumps(goal, sort_keys=True), "products": shared.task_id}
+    options = goal["goal_options"]
+    chosen = options.values() if isinstance(options, dict) else options
+    task_id = "/".join([goal["asin"], short_hash(goal["instruction_text"], *chosen)])
+    task = Task(
+        task_id=task_id,
+        env="webshop",
+        split=split,
+        type=goal["category"],
+        source=source,
+        product=goal["asin"],
+        instruction=goal["instruction_text"],
+        content_sha256=content_sha256(content),
+    )
+    return task, Game(task_id=task_id, content=content)
+
+
+class Shop:
+    """The shop of a panel: its products and their search, for all of its goals.
+
+    Raises:
+        UserError: games.jsonl has no products, or others than its goals name.
+    """
+
+    def __init__(self, panel: Panel) -> None:
+        (task, game), *_ = panel.values()
+        name = game.content.get("products")
+        shared = panel.shared.get(name)
+        if shared is None or name != f"webshop-products-{content_sha256(shared.content)[:16]}":
+            raise UserError(
+                f"games.jsonl: expected the products {name!r} that {task.task_id} names, found "
+                f"{list(panel.shared) or 'none'}, or changed ones. Run `dvc checkout`, or "
+                "`dvc repro -f panel@webshop`."
+            )
+        products = map(json.loads, shared.content["products"])
+        self._catalogue = Catalogue(products, json.loads(shared.content["nouns"]))
+        self._search = Bm25Search(self._catalogue)
+
+    def make_env(self, task: Task, game: Game) -> "ShoppingEnv":
+        check_content(task, game)
+        goal = json.loads(game.content["goal"])
+        return ShoppingEnv(WebShopEnv(self._catalogue, [goal], self._search, "simple", strict=True))
+
+
+class ShoppingEnv:
+    """One goal being shopped for, as agents play: pages of mode simple, names letter for letter."""
+
+    def __init__(self, env: WebShopEnv) -> None:
+        self._env = env
+
+    def reset(self) -> str:
+        """Start. Returns the first page, with the instruction."""
+        return self._env.reset(0).strip()
+
+    def step(self, action: str) -> Outcome:
+        """Take one action; the reward comes with the purchase, which ends the episode."""
+        observation, reward, done, info = self._env.step(action)
+        return Outcome(observation.strip(), reward, done, info["valid"])
+
+    def close(self) -> None:
+        """Nothing: the shop stays open for others."""

@@ -1,0 +1,305 @@
+"""WebShop in the pipeline: panel, shopper, habits, diagnosis, on the generated catalogue."""
+
+import json
+import random
+import statistics
+from collections import Counter
+
+import pytest
+import yaml
+from conftest import ROOT
+
+from hintdistill.agents.demonstrator import DemonstratorEngine
+from hintdistill.agents.habits import IRRELEVANT
+from hintdistill.agents.registry import make_agent
+from hintdistill.agents.rollout import Arm, Limits, play_cohort
+from hintdistill.agents.stateact import FIELDS
+from hintdistill.agents.webshop_habits import GENERAL, HABITS, WEBSHOP_HABITS
+from hintdistill.agents.webshop_shopper import Shopper
+from hintdistill.errors import UserError
+from hintdistill.hints.diagnose import diagnose
+from hintdistill.hints.form import form_error, written_form_error
+from hintdistill.hints.webshop_rules import (
+    CAUSES,
+    FIRST_RESULT,
+    INVALID_CLICK,
+    MALFORMED,
+    OPENED_TWICE,
+    OPTION_NOT_CHOSEN,
+    PRICE,
+    QUERY,
+    RAN_OUT,
+    REPEATED,
+    WEBSHOP_HINTS,
+    WRONG_OPTION,
+    WRONG_PRODUCT,
+)
+from hintdistill.llm.engine import Turn
+from hintdistill.llm.scripted import ScriptedEngine
+from hintdistill.records import SPLITS, HintRef, normalise
+from hintdistill.tasks.panel import Panel, PanelParams, load_panel
+from hintdistill.tasks.registry import find_env
+from hintdistill.tasks.webshop.reading import read_options, read_results, read_wish
+from hintdistill.tasks.webshop_panel import Shop, build_webshop_panel
+
+SIZES = {"warmstart": 90, "train": 20, "dev": 5, "eval": 20}
+EVERYTHING = [habit.hints[0] for habit in HABITS]
+TEXTS = [
+    *INVALID_CLICK.values(), *OPTION_NOT_CHOSEN.values(), *WRONG_OPTION.values(), PRICE,
+    FIRST_RESULT, *QUERY.values(), OPENED_TWICE, *RAN_OUT.values(), WRONG_PRODUCT, MALFORMED,
+    REPEATED,
+]  # fmt: skip
+
+
+def params(source="generated", **changes) -> PanelParams:
+    return PanelParams(source=source, seed=0, panel_sha256=None, **{**SIZES, **changes})
+
+
+@pytest.fixture(scope="module")
+def built():
+    return list(build_webshop_panel(params()))
+
+
+@pytest.fixture(scope="module")
+def panel(built) -> Panel:
+    return load_panel([task for task, _ in built if task], [game for _, game in built])
+
+
+@pytest.fixture
+def shop(panel, at_root, tmp_path, monkeypatch):
+    """Shop for goals with an engine, and get (task, episode) pairs."""
+
+    def play(tasks, engine, agent="react", hints=(), steps=14):
+        protocol = make_agent(agent, "webshop", {"examples": 0, "fields": FIELDS})
+        refs = [HintRef(hint_id=str(i), text=text) for i, text in enumerate(hints)]
+        limits = Limits(turn_limit=45, repeat_limit=5)
+        arm = Arm("base", protocol, lambda starts: [refs for _ in starts], limits, steps, 0)
+        engine = engine or DemonstratorEngine(Shopper, protocol, 0.0, 0)
+        with find_env("webshop").open_envs(panel, len(tasks)) as envs:
+            return list(zip(tasks, play_cohort(tasks, envs, engine, arm), strict=True))
+
+    return play
+
+
+def tasks_of(panel, split="warmstart"):
+    return [task for task, _ in panel.values() if task.split == split]
+
+
+def test_the_panel_is_split_by_product_and_holds_all_that_is_needed(built, panel):
+    assert Counter(task.split for task in (t for t, _ in built if t)) == SIZES
+    products = {split: {t.product for t in tasks_of(panel, split)} for split in SPLITS}
+    assert sum(map(len, products.values())) == len(set().union(*products.values()))
+    assert len({task.type for task, _ in panel.values()}) == 5
+    assert list(panel.shared) == [built[0][1].task_id]
+    again = list(build_webshop_panel(params()))
+    assert [game for _, game in again] == [game for _, game in built]
+
+
+def test_products_that_do_not_belong_to_the_goals_are_refused(built, panel):
+    changed = dict(built[0][1].content, nouns="{}")
+    shared = {
+        name: game.model_copy(update={"content": changed}) for name, game in panel.shared.items()
+    }
+    for other in ({}, shared):
+        with pytest.raises(UserError, match="expected the products"):
+            Shop(Panel(panel, other))
+    task, game = next(iter(panel.values()))
+    with pytest.raises(UserError, match="do not belong together"):
+        Shop(panel).make_env(
+            task, game.model_copy(update={"content": {**game.content, "goal": "{}"}})
+        )
+
+
+def test_wrong_sources_sizes_and_folders_are_errors(monkeypatch, tmp_path):
+    monkeypatch.delenv("WEBSHOP_DATA", raising=False)
+    with pytest.raises(UserError, match="expected one of"):
+        list(build_webshop_panel(params("amazon")))
+    with pytest.raises(UserError, match="WEBSHOP_DATA"):
+        list(build_webshop_panel(params("official")))
+    with pytest.raises(UserError, match=r"webshop\.\w+: expected \d+ goals"):
+        list(build_webshop_panel(params(eval=99_999)))
+    monkeypatch.setenv("WEBSHOP_DATA", str(tmp_path))
+    with pytest.raises(UserError, match="items_shuffle"):
+        list(build_webshop_panel(params("official_index")))
+
+
+def test_official_index_splits(monkeypatch, tmp_path):
+    """By index as others split: eval of the first 500 goals, the rest of those after them."""
+    from test_webshop_engine import ITEM, write_official
+
+    values = [{"value": f"v{i}"} for i in range(700)]
+    write_official(tmp_path, [ITEM | {"customization_options": {"Color": values}}])
+    monkeypatch.setenv("WEBSHOP_DATA", str(tmp_path))
+    from hintdistill.tasks.webshop.catalogue import read_official
+    from hintdistill.tasks.webshop.goals import synthetic_goals
+
+    texts = [g["instruction_text"] for g in synthetic_goals(read_official(tmp_path))]
+    tasks = [task for task, _ in build_webshop_panel(params("official_index")) if task]
+    places = {
+        split: [texts.index(t.instruction) for t in tasks if t.split == split] for split in SPLITS
+    }
+    assert max(places["eval"]) < 500 <= min(places["warmstart"] + places["train"] + places["dev"])
+    assert len({place for some in places.values() for place in some}) == sum(SIZES.values())
+
+
+def test_hints_are_well_formed_and_no_wording_stands_twice():
+    placebos = yaml.safe_load((ROOT / "prompts/placebos.yaml").read_text())
+    elsewhere = {t for texts in placebos["wrong_type"]["webshop"].values() for t in texts}
+    known = [text for habit in HABITS for text in (*habit.hints, *habit.held_out)]
+    known += [*GENERAL, *IRRELEVANT]
+    everywhere = [*known, *TEXTS, *sorted(elsewhere), *placebos["constant"]]
+    assert len({normalise(text) for text in everywhere}) == len(everywhere)
+    assert [text for text in everywhere if form_error(text)] == []
+    held = WEBSHOP_HINTS.placeholders
+    assert [text for text in TEXTS if written_form_error(text, set(), held)] == []
+    assert all(len(habit.hints) >= 6 and len(habit.held_out) >= 2 for habit in HABITS)
+
+
+@pytest.mark.parametrize("habit", HABITS, ids=lambda habit: habit.name)
+def test_every_wording_that_is_shown_prevents_its_habit_alone(habit):
+    for hint in habit.hints:
+        assert WEBSHOP_HABITS.prevented_by(f"Instructions.\n- {hint}\n- Else.") == {habit.name}
+    for other in (*habit.held_out, *GENERAL, *IRRELEVANT):
+        assert WEBSHOP_HABITS.prevented_by(other) == set()
+
+
+def test_hints_make_the_shopper_earn_more_and_useless_ones_change_nothing(panel, shop):
+    tasks = tasks_of(panel)
+    plain, hinted = shop(tasks, None), shop(tasks, None, hints=EVERYTHING)
+    useless = shop(tasks, None, hints=[*IRRELEVANT[:2], *GENERAL[:2]])
+    rewards = [statistics.fmean(e.reward for _, e in played) for played in (plain, hinted)]
+    assert rewards[0] + 0.2 < rewards[1] > 0.9
+    assert 0 < sum(e.success for _, e in plain) < 0.5 * len(tasks)
+    said = [[[m.content for m in e.messages if m.own] for _, e in p] for p in (plain, useless)]
+    assert said[0] == said[1]
+    made = {name for task in tasks for name in WEBSHOP_HABITS.made(read_wish(task.instruction), "")}
+    assert made == {habit.name for habit in HABITS}  # the fixture's goals show all of them
+
+
+def test_each_mistake_is_diagnosed_with_the_hint_against_it(panel, shop):
+    against = {
+        "options": OPTION_NOT_CHOSEN["none"],
+        "second_option": OPTION_NOT_CHOSEN["some"],
+        "short_query": QUERY["short"],
+        "capitals": INVALID_CLICK["buy"],
+        "reviews": RAN_OUT["reading"],
+    }
+    seen = Counter()
+    for task, episode in shop(tasks_of(panel), None):
+        texts = {diagnosis.text for diagnosis in diagnose(episode)}
+        assert bool(texts) != bool(episode.success)
+        made = WEBSHOP_HABITS.made(read_wish(task.instruction), "")
+        for habit, text in against.items():
+            seen[habit] += text in texts
+            # After a short search the product may have no such option to choose; and a click that
+            # is refused to the end is the only cause.
+            sure = (habit == "short_query" and "capitals" not in made) or habit == "reviews"
+            if texts and habit in made and (sure or habit == "capitals"):
+                assert text in texts, (habit, task.instruction)
+    assert min(seen[habit] for habit in against) > 0
+
+
+def test_slips_are_not_its_own_turns_and_it_recovers(panel, shop):
+    protocol = make_agent("react", "webshop", {"examples": 0})
+    tasks = tasks_of(panel)
+
+    def slipping():
+        engine = DemonstratorEngine(Shopper, protocol, 0.3, 0)
+        return [episode for _, episode in shop(tasks, engine, hints=EVERYTHING, steps=40)]
+
+    episodes = slipping()
+    slips = [m for e in episodes for m in e.messages if m.role == "assistant" and not m.own]
+    assert len(slips) > len(episodes) / 2
+    assert statistics.fmean(episode.reward for episode in episodes) > 0.85
+    assert slipping() == episodes
+
+
+def test_stateact_restates_what_the_shopper_knows(panel, shop):
+    played = shop(tasks_of(panel)[:5], None, agent="stateact", hints=EVERYTHING)
+    assert any(episode.success for _, episode in played)
+    for task, episode in played:
+        for message in (m for m in episode.messages if m.own):
+            assert [line.split(":")[0] for line in message.content.splitlines()] == FIELDS
+            assert f"goal: {task.instruction}" in message.content
+
+
+class Actions:
+    """Says the given actions, and after the last one that again."""
+
+    def __init__(self, *actions):
+        self.actions = list(actions)
+        self.said = -1
+
+    def __call__(self, page):
+        self.said += 1
+        action = self.actions[min(self.said, len(self.actions) - 1)]
+        return action(page) if callable(action) else action
+
+
+def first(page):
+    return f"click[{read_results(page)[0].asin}]"
+
+
+class ActingEngine(ScriptedEngine):
+    """Lets `Actions` speak, by what the page has."""
+
+    def __init__(self, actions):
+        self.actions = actions
+
+    def start(self):
+        pass
+
+    def generate(self, requests):
+        return [Turn(self.actions(r.messages[-1].content), True, 0, 0, 0) for r in requests]
+
+
+def causes(shop, task, *actions):
+    ((_, episode),) = shop([task], ActingEngine(Actions(*actions)))
+    return {diagnosis.cause: diagnosis.text for diagnosis in diagnose(episode)}
+
+
+def find_task(panel, wanted):
+    return next(t for t, _ in panel.values() if wanted(read_wish(t.instruction)))
+
+
+def test_causes_of_hand_made_failures(panel, shop):
+    free = find_task(panel, lambda wish: not wish.options)
+    search = f"search[{read_wish(free.instruction).what}]"
+    around = ["click[< Prev]", first, "click[Features]", "click[< Prev]"]
+    assert causes(shop, free, search, first, *around * 6) == {
+        "opened_twice": OPENED_TWICE,
+        "ran_out_of_steps": RAN_OUT["reading"],
+    }
+    whole = causes(shop, free, f"search[{free.instruction}]", "click[Next >]")
+    assert whole["query"] == QUERY["price"]
+    assert causes(shop, free, "click[Search]") == {"invalid_click": INVALID_CLICK["other"]}
+    assert causes(shop, free, search, "search[again]") == {"invalid_click": INVALID_CLICK["search"]}
+    assert causes(shop, free, "")["malformed"] == MALFORMED
+    chosen = find_task(panel, lambda wish: "color" in wish.options and len(wish.options) == 1)
+    wish = read_wish(chosen.instruction)
+    search = f"search[{wish.what} color {wish.options['color']}]"
+
+    def other(page):
+        return next(
+            f"click[{value}]"
+            for value in read_options(page)["color"]
+            if value not in wish.options.values()
+        )
+
+    found = causes(shop, chosen, search, first, other, "click[Buy Now]")
+    assert found["wrong_option"] in WRONG_OPTION.values()
+
+
+def test_any_failure_has_a_cause(panel, shop):
+    """Random shopping: every failed episode is diagnosed, whatever was clicked."""
+    rng = random.Random(0)
+
+    def anything(page):
+        clicks = [f"click[{part.split(']')[0]}]" for part in page.split("[")[1:]]
+        return rng.choice([*clicks, "search[shirt]", "search[]", "buy", "click[x]"])
+
+    tasks = tasks_of(panel)[:30]
+    for _, episode in shop(tasks, ActingEngine(anything)):
+        found = [diagnosis.cause for diagnosis in diagnose(episode)]
+        assert bool(found) != bool(episode.success) and set(found) <= set(CAUSES)
+        json.dumps(episode.model_dump())
