@@ -140,6 +140,39 @@ def examples(env: str, agent: str) -> None:
     click.echo(f"written: {_examples.write_examples(env, agent)}")
 
 
+@cli.group()
+def webshop() -> None:
+    """The WebShop environment for other agents; no stage."""
+
+
+@webshop.command()
+@click.option("--source", default="generated", show_default=True, help="As `webshop.source`.")
+@click.option("--seed", default=0, show_default=True, help="Of the generated products, and prices.")
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=3000, show_default=True)
+def serve(source: str, seed: int, host: str, port: int) -> None:
+    """Serve WebShop over HTTP; /docs describes it."""
+    import uvicorn
+
+    from hintdistill.tasks.webshop.server import create_app
+    from hintdistill.tasks.webshop_panel import read_source
+
+    catalogue, goals = read_source(source, seed)
+    click.echo(f"{len(catalogue.products)} products, {len(goals)} goals: http://{host}:{port}/docs")
+    uvicorn.run(create_app(catalogue, goals), host=host, port=port, log_level="warning")
+
+
+@cli.command()
+@click.argument("env")
+@click.option("--task", default=0, show_default=True, help="Which one, from 0.")
+@click.option("--hints", is_flag=True, help="Show what the scripted player would be told.")
+def play(env: str, task: int, hints: bool) -> None:
+    """Play a task of ENV (alfworld or webshop) by hand; no stage."""
+    from hintdistill.stages._by_hand import play_by_hand
+
+    play_by_hand(env, task, hints)
+
+
 def main() -> None:
     # Stages log lines of their own; bars and deprecations of the libraries would bury them.
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")

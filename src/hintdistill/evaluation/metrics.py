@@ -6,7 +6,7 @@ from statistics import fmean
 from typing import Any
 
 from hintdistill.errors import UserError
-from hintdistill.evaluation.stats import compare, wilson
+from hintdistill.evaluation.stats import bootstrap_mean, compare, differences, wilson
 from hintdistill.records import Episode, Task
 
 ARMS = ("base", "rag", "placebo_wrong_type", "placebo_constant", "sft", "distilled")
@@ -65,18 +65,28 @@ def arm_figures(episodes: Sequence[Episode]) -> dict[str, float]:
 
 
 def cell_summary(arms: Arms) -> dict[str, Any]:
-    """The arms of one environment and agent, and the paired comparisons that they allow."""
-    success = {
-        arm: [e.success for e in sorted(episodes, key=lambda e: e.task_id)]
-        for arm, episodes in arms.items()
-    }
+    """The arms of one environment and agent, and the paired comparisons that they allow.
+
+    Where rewards are graded, between 0 and 1, their intervals and differences are there too.
+    """
+    played = {a: sorted(episodes, key=lambda e: e.task_id) for a, episodes in arms.items()}
+    pairs = [(a, b) for a, b in COMPARISONS if a in arms and b in arms]
+    success = {arm: [e.success for e in episodes] for arm, episodes in played.items()}
     summary: dict[str, Any] = {arm: arm_figures(episodes) for arm, episodes in arms.items()}
-    summary["compare"] = {
-        f"{a}-{b}": compare(success[a], success[b])._asdict()
-        for a, b in COMPARISONS
-        if a in arms and b in arms
-    }
+    summary["compare"] = {f"{a}-{b}": compare(success[a], success[b])._asdict() for a, b in pairs}
+    reward = {arm: [e.reward for e in episodes] for arm, episodes in played.items()}
+    if any(0 < value < 1 for values in reward.values() for value in values):
+        for arm, values in reward.items():
+            lo, hi = bootstrap_mean(values)
+            summary[arm] |= {"reward_lo": lo, "reward_hi": hi}
+        summary["compare_reward"] = {f"{a}-{b}": _gain(reward[a], reward[b]) for a, b in pairs}
     return summary
+
+
+def _gain(a: Sequence[float], b: Sequence[float]) -> dict[str, float]:
+    """Difference in mean reward, with its interval."""
+    diffs = differences(a, b)
+    return {"diff": fmean(diffs), **bootstrap_mean(diffs)._asdict()}
 
 
 def success_by_type(episodes: Sequence[Episode], tasks: dict[str, Task]) -> dict[str, list[int]]:

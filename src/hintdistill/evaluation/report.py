@@ -21,17 +21,29 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f}"
 
 
+def _share(row: dict[str, Any], key: str) -> str:
+    """A share of 1 and its interval, in percent."""
+    return f"{percent(row[key])} ({percent(row[f'{key}_lo'])} to {percent(row[f'{key}_hi'])})"
+
+
+def _points(difference: dict[str, Any]) -> str:
+    diff, lo, hi = (f"{100 * difference[key]:+.1f}" for key in ("diff", "lo", "hi"))
+    return f"{diff} ({lo} to {hi})"
+
+
 def arms_table(cell: dict[str, Any]) -> str:
-    """Markdown table: one row an arm."""
+    """Markdown table: one row an arm; with the score, the mean reward, where it is graded."""
+    graded = "compare_reward" in cell
+    score = "score (95 %) | " if graded else ""
     lines = [
-        "| arm | | n | success % (95 %) | steps | tokens | newly encoded | invalid |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        f"| arm | | n | {score}success % (95 %) | steps | tokens | newly encoded | invalid |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |" + " --- |" * graded,
     ]
     for arm in ARMS:
         row = cell[arm]
-        interval = f"{percent(row['success_lo'])} to {percent(row['success_hi'])}"
+        score = f"{_share(row, 'reward')} | " if graded else ""
         lines.append(
-            f"| {arm} | {ARM_WORDS[arm]} | {row['n']} | {percent(row['success'])} ({interval}) "
+            f"| {arm} | {ARM_WORDS[arm]} | {row['n']} | {score}{_share(row, 'success')} "
             f"| {row['steps']:.1f} | {row['tokens']:.0f} | {row['tokens_new']:.0f} "
             f"| {row['invalid']:.1f} |"
         )
@@ -39,14 +51,17 @@ def arms_table(cell: dict[str, Any]) -> str:
 
 
 def comparisons_table(cell: dict[str, Any]) -> str:
-    """Markdown table: differences in success, in points."""
-    lines = ["| difference | points (95 %) | p (McNemar) |", "| --- | --- | --- |"]
+    """Markdown table: differences in success, and in score where it is graded, in points."""
+    graded = cell.get("compare_reward")
+    lines = [
+        "| difference | " + ("score, " if graded else "") + "points (95 %) | "
+        + ("success, points (95 %) | " if graded else "") + "p (McNemar) |",
+        "| --- | --- | --- |" + (" --- |" if graded else ""),
+    ]  # fmt: skip
     for a, b in COMPARISONS:
         c = cell["compare"][f"{a}-{b}"]
-        lines.append(
-            f"| {a} - {b} | {100 * c['diff']:+.1f} ({100 * c['lo']:+.1f} to {100 * c['hi']:+.1f}) "
-            f"| {_p_value(c['p'])} |"
-        )
+        score = f"{_points(graded[f'{a}-{b}'])} | " if graded else ""
+        lines.append(f"| {a} - {b} | {score}{_points(c)} | {_p_value(c['p'])} |")
     return "\n".join(lines)
 
 

@@ -37,16 +37,27 @@ def mcnemar_exact(only_a: int, only_b: int) -> float:
     return float(binomtest(only_a, only_a + only_b, 0.5).pvalue)
 
 
+def bootstrap_mean(values: Sequence[float]) -> Interval:
+    """Percentile bootstrap of a mean; paired, where the values are differences on one task each."""
+    array = np.asarray(values, dtype=float)
+    rng = np.random.default_rng(BOOTSTRAP_SEED)
+    means = array[rng.integers(0, len(array), (BOOTSTRAP_SAMPLES, len(array)))].mean(axis=1)
+    lo, hi = np.percentile(means, [2.5, 97.5])
+    return Interval(float(lo), float(hi))
+
+
+def differences(a: Sequence[float], b: Sequence[float]) -> list[float]:
+    """What arm a has more than arm b, task by task."""
+    assert len(a) == len(b) > 0, f"{len(a)} against {len(b)} tasks"
+    return [float(x) - float(y) for x, y in zip(a, b, strict=True)]
+
+
 def compare(a: Sequence[int], b: Sequence[int]) -> Comparison:
-    """Difference in success rate, with a percentile bootstrap over tasks and McNemar's p.
+    """Difference in success rate, with a bootstrap over tasks and McNemar's p.
 
     Args:
         a, b: success (0 or 1) of the two arms on the same tasks, in the same order.
     """
-    assert len(a) == len(b) > 0, f"{len(a)} against {len(b)} tasks"
-    diffs = np.asarray(a, dtype=float) - np.asarray(b, dtype=float)
-    rng = np.random.default_rng(BOOTSTRAP_SEED)
-    means = diffs[rng.integers(0, len(diffs), (BOOTSTRAP_SAMPLES, len(diffs)))].mean(axis=1)
-    lo, hi = np.percentile(means, [2.5, 97.5])
-    p = mcnemar_exact(int((diffs > 0).sum()), int((diffs < 0).sum()))
-    return Comparison(float(diffs.mean()), float(lo), float(hi), p)
+    diffs = differences(a, b)
+    p = mcnemar_exact(sum(diff > 0 for diff in diffs), sum(diff < 0 for diff in diffs))
+    return Comparison(float(np.mean(diffs)), *bootstrap_mean(diffs), p)

@@ -60,6 +60,22 @@ def _official_catalogue(human: bool, seed: int) -> Catalogue:
     return read_official(Path(named), human=human, seed=seed)
 
 
+def read_source(name: str, seed: int) -> tuple[Catalogue, list[Goal]]:
+    """The products and all goals of a source.
+
+    Raises:
+        UserError: there is none of that name, or its files are missing or broken.
+    """
+    if name not in SOURCES:
+        raise UserError(f"webshop.source: expected one of {list(SOURCES)}, got {name!r}")
+    source = SOURCES[name]
+    if source.official:
+        catalogue = _official_catalogue(source.human, seed)
+    else:
+        catalogue = write_catalogue(seed)
+    return catalogue, (human_goals if source.human else synthetic_goals)(catalogue, seed)
+
+
 def _by_product(
     goals: Sequence[Goal], sizes: Mapping[str, int], seed: int
 ) -> dict[str, list[Goal]]:
@@ -126,14 +142,8 @@ def build_webshop_panel(params: PanelParams) -> Iterator[tuple[Task | None, Game
     Raises:
         UserError: there is no such source, or it has too few goals.
     """
-    if params.source not in SOURCES:
-        raise UserError(f"webshop.source: expected one of {list(SOURCES)}, got {params.source!r}")
+    catalogue, goals = read_source(params.source, params.seed)
     source = SOURCES[params.source]
-    if source.official:
-        catalogue = _official_catalogue(source.human, params.seed)
-    else:
-        catalogue = write_catalogue(params.seed)
-    goals = (human_goals if source.human else synthetic_goals)(catalogue, params.seed)
     sizes = {split: getattr(params, split) for split in SPLITS}
     if source.by_index:
         drawn = _by_index(goals, sizes, source.human, params.seed)
