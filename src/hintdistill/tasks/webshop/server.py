@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import FastAPI, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -135,6 +136,12 @@ def create_app(catalogue: Catalogue, goals: Sequence[Goal]) -> FastAPI:
             reason = f"expected a body of at most {LONGEST_BODY} bytes, with its Content-Length"
             return JSONResponse({"detail": reason}, status_code=413)
         return await call_next(request)
+
+    @app.exception_handler(RequestValidationError)
+    async def say_what_is_wrong(request: Request, error: RequestValidationError) -> JSONResponse:
+        # Without the input, which may be no text at all.
+        wrong = [{"loc": e["loc"], "msg": e["msg"]} for e in error.errors()]
+        return JSONResponse({"detail": wrong}, status_code=422)
 
     @app.get("/goals")
     def goals_() -> dict[str, int]:
