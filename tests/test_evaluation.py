@@ -13,9 +13,9 @@ from test_hints import episode_of, task
 
 from hintdistill.errors import UserError
 from hintdistill.evaluation.causes import cause_rows, causes_table
-from hintdistill.evaluation.metrics import arm_figures, check_same_tasks
+from hintdistill.evaluation.metrics import ARMS, arm_figures, cell_summary, check_same_tasks
 from hintdistill.evaluation.publish import publish, readme_tables, update_readme
-from hintdistill.evaluation.report import render_report
+from hintdistill.evaluation.report import arms_table, comparisons_table, render_report
 from hintdistill.evaluation.stats import compare, mcnemar_exact, wilson
 
 
@@ -55,6 +55,25 @@ def test_figures_of_an_arm():
         1,
     )
     assert (figures["tokens"], figures["tokens_new"]) == (55, 25)
+
+
+def test_graded_rewards_have_intervals_and_stand_in_the_tables():
+    arms = {
+        arm: [episode_of(str(i), reward=reward, success=int(reward == 1)) for i in range(20)]
+        for arm, reward in zip(ARMS, (0.25, 0.5, 0.25, 0.25, 0.25, 1.0), strict=True)
+    }
+    cell = cell_summary(arms)
+    assert cell["compare_reward"]["rag-base"] == {"diff": 0.25, "lo": 0.25, "hi": 0.25}
+    assert (cell["rag"]["reward_lo"], cell["rag"]["reward_hi"]) == (0.5, 0.5)
+    head, rule, base, rag, *_ = arms_table(cell).splitlines()
+    assert "score (95 %)" in head and "| 50.0 (50.0 to 50.0) | 0.0 (0.0 to 16.1) |" in rag
+    assert len({line.count("|") for line in (head, rule, base)}) == 1
+    head, rule, first, *_ = comparisons_table(cell).splitlines()
+    assert first == "| rag - base | +25.0 (+25.0 to +25.0) | +0.0 (+0.0 to +0.0) | 1.000 |"
+    assert len({line.count("|") for line in (head, rule, first)}) == 1
+    whole = {arm: [episode_of("1", reward=1.0, success=1)] for arm in ARMS}
+    assert "compare_reward" not in cell_summary(whole)
+    assert "score" not in arms_table(cell_summary(whole))
 
 
 def test_arms_on_different_tasks_are_not_compared():
@@ -128,10 +147,13 @@ def test_publish_replaces_a_cell_and_keeps_the_others(finished, tmp_path, monkey
     whole = yaml.safe_load(Path("params.yaml").read_text())
     whole["alfworld"] |= {"source": "official", "eval": 134}
     Path("params.yaml").write_text(yaml.safe_dump(whole))
-    with pytest.raises(UserError, match="n of react 134, got 8"):
+    with pytest.raises(UserError, match="n of alfworld, react 134, got 8"):
         publish("official")
     with pytest.raises(UserError, match="name"):
         publish("../up")
+    Path("metrics/summary.json").write_text("{}")
+    with pytest.raises(UserError, match="results some, got none"):
+        publish("official")
 
 
 def test_readme_shows_the_published_figures():

@@ -20,7 +20,8 @@ METRICS = Path("metrics")
 PUBLISHED = METRICS / "published"
 TABLES = ("episodes.csv", "plots/arms.csv", "plots/types.csv", "plots/causes.csv")
 WHOLE_PANEL_ONLY = "official"
-OFFICIAL_GAMES = 134  # of valid_unseen, as every paper's table has them
+# Tasks of the whole eval panel: ALFWorld's valid_unseen, and as many goals as papers have.
+WHOLE_PANELS = {"alfworld": 134, "webshop": 100}
 CODE = ("src", "prompts", "dvc.yaml", "requirements.lock")
 _CAPTURE = {"capture_output": True, "text": True, "check": True}
 
@@ -56,15 +57,18 @@ def _merge_csv(old: Path, new: Path, replaced: set[tuple[str, str]]) -> str:
 
 def _require_whole_panel(params: dict[str, Any], summary: dict[str, Any]) -> None:
     """Refuse results that are not of all official eval games."""
-    games = params.get("alfworld", {})
-    played = {f"n of {agent}": arms for agent, arms in summary.get("alfworld", {}).items()}
-    checks = [
-        ("eval.split", params.get("eval", {}).get("split"), "eval"),
-        ("alfworld.source", games.get("source"), "official"),
-        ("alfworld.eval", games.get("eval"), OFFICIAL_GAMES),
+    checks = [("eval.split", params.get("eval", {}).get("split"), "eval")]
+    played = [
+        (env, agent, arms) for env, agents in summary.items() for agent, arms in agents.items()
     ]
-    for name, arms in (played or {"n": {}}).items():
-        checks.append((name, arms.get("base", {}).get("n"), OFFICIAL_GAMES))
+    checks += [] if played else [("results", "none", "some")]
+    for env, agent, arms in played:
+        tasks = WHOLE_PANELS.get(env)
+        checks += [
+            (f"{env}.source", params.get(env, {}).get("source"), "official"),
+            (f"{env}.eval", params.get(env, {}).get("eval"), tasks),
+            (f"n of {env}, {agent}", arms.get("base", {}).get("n"), tasks),
+        ]
     for key, value, wanted in checks:
         if value != wanted:
             raise UserError(
