@@ -24,9 +24,13 @@ PIPELINE = (
     "panel", "base", "demos", "warmstart", "failures", "hints", "teacher", "strip", "train",
     "base_eval", "prompt_eval", "student_eval", "figures", "report",
 )  # fmt: skip
-# Of a demonstration, prompt and observations included: the mean of profile official.
-TOKENS_AN_EPISODE = 807
-TOKENS_AN_OPENING = 390
+# Of a demonstration, prompt and observations included, and of an opening: means of profile official.
+TOKENS = {
+    ("alfworld", "react"): (807, 390),
+    ("alfworld", "stateact"): (1406, 500),
+    ("webshop", "react"): (800, 220),
+    ("webshop", "stateact"): (1500, 330),
+}
 # Share of the training tasks that become a student's rows; only a run can tell.
 KEPT = 0.4
 
@@ -46,7 +50,9 @@ def work(stage: str) -> float:
     if not cell or kind in ("hints", "strip", "figures"):
         return 1
     params = read_params()
-    panel = params[cell.split("-")[0]]
+    env, agent, *_ = [*cell.split("-"), ""]
+    panel = params[env]
+    an_episode, an_opening = TOKENS.get((env, agent), (0, 0))
     steps = min(panel["step_limit"], params["rollout"]["turn_limit"])
     demos = panel["warmstart"] * sum(params["demos"][k] for k in ("plain", "helpful", "useless"))
     openings = panel["warmstart"] * params["demos"]["openings"]
@@ -59,9 +65,9 @@ def work(stage: str) -> float:
     if kind in ("warmstart", "train"):
         sft = params[kind]
         rows = demos if kind == "warmstart" else panel["train"] * KEPT
-        tokens = rows * min(TOKENS_AN_EPISODE, sft["max_length"])
+        tokens = rows * min(an_episode, sft["max_length"])
         if kind == "warmstart":
-            tokens += openings * min(TOKENS_AN_OPENING, sft["max_length"])
+            tokens += openings * min(an_opening, sft["max_length"])
         return tokens * sft["epochs"]
     return panel[params["eval"]["split"]] * steps
 

@@ -65,7 +65,9 @@ def build_alfworld_panel(params: PanelParams, workers: int) -> Iterator[tuple[Ta
         UserError: there is no such source, or as `read_official_panel`.
     """
     if params.source not in SOURCES:
-        raise UserError(f"alfworld.source: expected one of {SOURCES}, got {params.source!r}")
+        raise UserError(
+            f"params.yaml, alfworld.source: expected one of {SOURCES}, got {params.source!r}"
+        )
     if params.source == "official":
         sizes = {split: getattr(params, split) for split in SPLITS}
         yield from read_official_panel(sizes, params.seed)

@@ -67,7 +67,9 @@ def read_source(name: str, seed: int) -> tuple[Catalogue, list[Goal]]:
         UserError: there is none of that name, or its files are missing or broken.
     """
     if name not in SOURCES:
-        raise UserError(f"webshop.source: expected one of {list(SOURCES)}, got {name!r}")
+        raise UserError(
+            f"params.yaml, webshop.source: expected one of {list(SOURCES)}, got {name!r}"
+        )
     source = SOURCES[name]
     if source.official:
         catalogue = _official_catalogue(source.human, seed)
@@ -154,7 +156,7 @@ def build_webshop_panel(params: PanelParams) -> Iterator[tuple[Task | None, Game
     for split, some in drawn.items():
         if len(some) < sizes[split]:
             raise UserError(
-                f"webshop.{split}: expected {sizes[split]} goals, the source {params.source!r} "
+                f"params.yaml, webshop.{split}: expected {sizes[split]} goals, the source {params.source!r} "
                 f"has {len(some)} left for them. Lower webshop.{split} in params.yaml."
             )
         for goal in some:
