@@ -24,7 +24,7 @@ PIPELINE = (
     "panel", "base", "demos", "warmstart", "failures", "hints", "teacher", "strip", "train",
     "base_eval", "prompt_eval", "student_eval", "figures", "report",
 )  # fmt: skip
-# Of a demonstration, prompt and observations included, and of an opening: means of profile official.
+# Of a demonstration and of an opening, with prompt and observations: means of profile official.
 TOKENS = {
     ("alfworld", "react"): (807, 390),
     ("alfworld", "stateact"): (1406, 500),

@@ -156,8 +156,8 @@ def build_webshop_panel(params: PanelParams) -> Iterator[tuple[Task | None, Game
     for split, some in drawn.items():
         if len(some) < sizes[split]:
             raise UserError(
-                f"params.yaml, webshop.{split}: expected {sizes[split]} goals, the source {params.source!r} "
-                f"has {len(some)} left for them. Lower webshop.{split} in params.yaml."
+                f"params.yaml, webshop.{split}: expected {sizes[split]} goals, source "
+                f"{params.source!r} has {len(some)} left for them. Lower webshop.{split}."
             )
         for goal in some:
             yield _task(goal, split, params.source, shared)
