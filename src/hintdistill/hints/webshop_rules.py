@@ -54,13 +54,11 @@ _READING = {"description", "features", "reviews"}
 
 
 class Look(NamedTuple):
-    """A step, as it was taken: on which page, and what it was; `results` are those last seen."""
+    """A step, as it was taken."""
 
-    page: str
     name: str
     arg: str
     valid: bool
-    results: list[Result]
 
 
 class Trace:
@@ -71,6 +69,7 @@ class Trace:
         item: the page of the product that was opened last, where it was bought if it was.
         chosen: names and values of the options that were chosen there.
         bought: whether there was a purchase.
+        results: products of the page of results that was seen last.
     """
 
     def __init__(self, episode: Episode) -> None:
@@ -80,21 +79,23 @@ class Trace:
         self.looks: list[Look] = []
         self.opened: list[str] = []
         self.item, self.chosen, self.bought = "", {}, False
-        page, results = first, []
+        self._shown: dict[str, Result] = {}  # as results showed a product first
+        self.results: list[Result] = []
+        page = first
         for step in episode.steps:
             name, arg = parse_action(step.action.strip())
             valid = step.observation != INVALID
-            self.looks.append(Look(page, name, arg or "", valid, results))
+            self.looks.append(Look(name, arg or "", valid))
             if not valid:
                 continue
             self._note(page, name, arg or "")
             if step.observation.startswith("You have clicked "):
                 continue  # the same page
             page = step.observation
-            results = read_results(page) or results
+            self.results = read_results(page) or self.results
+            self._shown = {result.asin: result for result in self.results} | self._shown
             if "[Buy Now]" in page:
                 self.item = page
-        self.results = results
 
     def _note(self, page: str, name: str, arg: str) -> None:
         if name != "click":
@@ -110,8 +111,7 @@ class Trace:
 
     def result(self) -> Result | None:
         """The product that was opened last, as the results showed it."""
-        seen = [r for look in self.looks for r in look.results]
-        return next((r for r in seen if self.opened and r.asin == self.opened[-1]), None)
+        return self._shown.get(self.opened[-1]) if self.opened else None
 
 
 def _invalid_click(trace: Trace) -> str | None:

@@ -6,10 +6,9 @@ import click
 
 from hintdistill.agents.demonstrators import demonstrations_of
 from hintdistill.errors import UserError
-from hintdistill.records import Game, Task, read_jsonl
 from hintdistill.stages._cell import Cell
-from hintdistill.tasks.panel import Panel, PanelParams, load_panel
-from hintdistill.tasks.registry import find_env
+from hintdistill.tasks.panel import Panel, PanelParams
+from hintdistill.tasks.registry import find_env, new_panel
 
 # Where there is no panel yet: a few new tasks.
 SMALL = PanelParams(
@@ -22,9 +21,8 @@ def _panel(env: str) -> Panel:
     """The pipeline's, or where it has not been made, a few new tasks."""
     cell = Cell(env, "")
     if cell.panel.is_file():
-        return load_panel(read_jsonl(cell.panel, Task), read_jsonl(cell.games, Game))
-    built = list(find_env(env).build_panel(SMALL))
-    return load_panel([task for task, _ in built if task], [game for _, game in built])
+        return cell.read_panel()
+    return new_panel(env, SMALL)
 
 
 def play_by_hand(env: str, number: int, hints: bool) -> None:

@@ -1,5 +1,6 @@
 """A matrix cell: one environment and one agent, and where their files lie."""
 
+import json
 import os
 from pathlib import Path
 from typing import Any, Literal
@@ -7,6 +8,7 @@ from typing import Any, Literal
 import click
 from pydantic import Field
 
+from hintdistill.errors import UserError
 from hintdistill.records import Game, Task, read_jsonl
 from hintdistill.settings import Settings
 from hintdistill.tasks.panel import Panel, load_panel
@@ -43,6 +45,18 @@ class Cell:
 
     def read_panel(self) -> Panel:
         return load_panel(read_jsonl(self.panel, Task), read_jsonl(self.games, Game))
+
+
+def read_figures(path: Path, what: str) -> dict[str, Any]:
+    """A file of figures that a stage has written.
+
+    Raises:
+        UserError: it is missing, or no JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: expected {what} as JSON: {error}. Run `dvc repro`.") from None
 
 
 class ModelParams(Settings):

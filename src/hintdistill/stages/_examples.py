@@ -10,8 +10,8 @@ from hintdistill.agents.registry import make_agent
 from hintdistill.agents.rollout import Arm, Limits, play
 from hintdistill.agents.stateact import FIELDS
 from hintdistill.records import Example, HintRef, write_jsonl
-from hintdistill.tasks.panel import PanelParams, load_panel
-from hintdistill.tasks.registry import find_env
+from hintdistill.tasks.panel import PanelParams
+from hintdistill.tasks.registry import find_env, new_panel
 
 A_TYPE = 2  # examples kept of each type of task: the shortest games that are won
 STEP_LIMIT = 30
@@ -29,9 +29,8 @@ def write_examples(env: str, agent: str) -> Path:
     """
     protocol = make_agent(agent, env, {"examples": 0, "fields": FIELDS})
     make_player, habits = demonstrations_of(env)
-    built = list(find_env(env).build_panel(GAMES))
-    tasks = [task for task, _ in built if task is not None and task.split == "warmstart"]
-    panel = load_panel(tasks, [game for _, game in built])
+    panel = new_panel(env, GAMES)
+    tasks = [task for task, _ in panel.values() if task.split == "warmstart"]
     hints = [HintRef(hint_id=habit.name, text=habit.hints[0]) for habit in habits.habits]
     limits = Limits(turn_limit=2 * STEP_LIMIT, repeat_limit=5)
     arm = Arm("example", protocol, lambda starts: [hints for _ in starts], limits, STEP_LIMIT, 0)

@@ -1,15 +1,13 @@
 """What `hintdistill keep-trial` does; no stage, since it is a person who chooses."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 from hintdistill.errors import UserError
 from hintdistill.evaluation import trials
 from hintdistill.evaluation.metrics import ARMS, Arms
 from hintdistill.params import StageParams, read_params
 from hintdistill.records import Episode, read_jsonl
-from hintdistill.stages._cell import STUDENTS, BankParams, Cell, EvalParams
+from hintdistill.stages._cell import STUDENTS, BankParams, Cell, EvalParams, read_figures
 from hintdistill.stages._estimate import stale_stages
 
 
@@ -42,16 +40,6 @@ def arms_on_dev(command: str, cell: Cell) -> Arms:
     return arms
 
 
-def _read_bank_figures(cell: Cell) -> dict[str, Any]:
-    path = Params.read().hints.figures(cell)
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"{path}: expected the bank's figures as JSON: {error}. Run `dvc repro hints`."
-        ) from None
-
-
 def keep_trial(name: str, env: str, agent: str, *, chosen: bool) -> Path:
     """Keep the arms that have been played on split dev, with all of params.yaml.
 
@@ -59,5 +47,8 @@ def keep_trial(name: str, env: str, agent: str, *, chosen: bool) -> Path:
         UserError: as `arms_on_dev`, there is a trial of that name, or no figures of the bank.
     """
     cell = Cell(env, agent)
-    arms, bank = arms_on_dev("keep-trial", cell), _read_bank_figures(cell)
+    arms, bank = (
+        arms_on_dev("keep-trial", cell),
+        read_figures(Params.read().hints.figures(cell), "the bank's figures"),
+    )
     return trials.keep_trial(name, env, agent, arms, bank, read_params(), chosen=chosen)

@@ -4,11 +4,8 @@ The report is of all of them. DVC can't list the cells of a matrix as dependenci
 a folder that all of them write to is one: metrics/cells/.
 """
 
-import json
-from pathlib import Path
 from typing import Any
 
-from hintdistill.errors import UserError
 from hintdistill.evaluation.causes import CauseRow, cause_rows
 from hintdistill.evaluation.metrics import (
     ARMS,
@@ -21,18 +18,11 @@ from hintdistill.evaluation.metrics import (
 from hintdistill.evaluation.stats import wilson
 from hintdistill.params import StageParams
 from hintdistill.records import Episode, Task, read_jsonl, write_json
-from hintdistill.stages._cell import Cell, cell_command
+from hintdistill.stages._cell import Cell, cell_command, read_figures
 
 
 class Params(StageParams):
     """None: what was played is in the episodes."""
-
-
-def _read_audit(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: expected the audit as JSON: {error}. Run `dvc repro`.") from None
 
 
 def _causes(cell: Cell, arms: Arms, tasks: dict[str, Task]) -> list[CauseRow]:
@@ -75,7 +65,7 @@ def command(env: str, agent: str) -> None:
     figures = {
         "summary": cell_summary(arms),
         "played": _played(arms),
-        "audit": _read_audit(cell.metrics / "audit.json"),
+        "audit": read_figures(cell.metrics / "audit.json", "the audit"),
         "causes": _causes(cell, arms, tasks),
         "types": _types(arms, tasks),
         "episodes": episode_rows(arms, tasks),

@@ -11,7 +11,7 @@ from hintdistill.tasks.alfworld import AlfworldEnv
 from hintdistill.tasks.alfworld_panel import build_alfworld_panel
 from hintdistill.tasks.env_pool import EnvPool
 from hintdistill.tasks.environment import Environments, InProcess
-from hintdistill.tasks.panel import Panel, PanelParams
+from hintdistill.tasks.panel import Panel, PanelParams, load_panel
 from hintdistill.tasks.webshop_panel import Shop, build_webshop_panel
 
 
@@ -57,3 +57,13 @@ def find_env(name: str) -> Env:
     if name not in ENVS:
         raise UserError(f"environment {name!r}: expected one of {sorted(ENVS)}")
     return ENVS[name]
+
+
+def new_panel(env: str, params: PanelParams) -> Panel:
+    """A panel of an environment, built here and written nowhere.
+
+    Raises:
+        UserError: there is no such environment, or as its `build_panel`.
+    """
+    built = list(find_env(env).build_panel(params))
+    return load_panel([task for task, _ in built if task], [game for _, game in built])

@@ -87,7 +87,6 @@ class WebShopEnv:
         self.goal = self._goals[goal_index]
         self._session = str(goal_index)
         self._steps, self._done = 0, False
-        self._visited: set[str] = set()
         self._start()
         return self.observation
 
@@ -97,7 +96,7 @@ class WebShopEnv:
         self._hits: list[Product] = []
         self._product: Product | None = None
         self._chosen: dict[str, str] = {}
-        self._visited.clear()
+        self._visited: set[str] = set()
         self._show(pages.index_page(self._session, self.goal["instruction_text"]))
 
     def _show(self, page: Page) -> None:
@@ -156,8 +155,7 @@ class WebShopEnv:
     def _show_results(self, number: int) -> None:
         """A page of results; whatever was open is closed."""
         self._number, self._product, self._chosen = number, None, {}
-        instruction = self.goal["instruction_text"]
-        self._show(pages.results_page(self._session, instruction, self._words, number, self._hits))
+        self._show(pages.results_page(*self._where(), self._hits))
 
     def _where(self) -> tuple[str, str, str, int]:
         return self._session, self.goal["instruction_text"], self._words, self._number

@@ -80,7 +80,7 @@ class Sessions:
         self._lock = threading.Lock()
 
     def check_goal(self, goal: int) -> None:
-        if goal >= len(self._goals):
+        if not 0 <= goal < len(self._goals):
             raise HTTPException(404, f"goal {goal}: expected 0 to {len(self._goals) - 1}")
 
     def open(self, opening: Opening) -> tuple[str, _Session]:
@@ -151,8 +151,6 @@ def create_app(catalogue: Catalogue, goals: Sequence[Goal]) -> FastAPI:
     @app.get("/goals/{number}")
     def goal(number: int) -> dict[str, str]:
         """A goal's instruction."""
-        if number < 0:
-            raise HTTPException(404, f"goal {number}: expected 0 to {len(goals) - 1}")
         sessions.check_goal(number)
         return {"instruction": goals[number]["instruction_text"]}
 
