@@ -19,10 +19,10 @@ def catalogue() -> Catalogue:
 
 
 def test_it_has_products_of_five_categories_and_is_the_same_each_time(catalogue):
-    counts = Counter(product["category"] for product in catalogue.products)
+    counts = Counter(product["category"] for product in catalogue)
     assert set(counts) == {"fashion", "electronics", "grocery", "garden", "beauty"}
-    assert min(counts.values()) >= 200 and len(catalogue.products) >= 1000
-    assert len({product["asin"] for product in catalogue.products}) == len(catalogue.products)
+    assert min(counts.values()) >= 200 and len(catalogue) >= 1000
+    assert len({product["asin"] for product in catalogue}) == len(catalogue)
     assert write_catalogue(0).sha256 == catalogue.sha256 != write_catalogue(1).sha256
 
 
@@ -31,8 +31,8 @@ def test_no_value_breaks_an_action_or_a_page(catalogue):
     for category in CATEGORIES:
         values = [value for values in category.options.values() for value in values]
         assert not set("[]/\"'\n") & set("".join(values)) and values == [v.lower() for v in values]
-    assert {len(product["options"]) for product in catalogue.products} == {0, 1, 2}
-    for product in catalogue.products:
+    assert {len(product["options"]) for product in catalogue} == {0, 1, 2}
+    for product in catalogue:
         assert all(len(values) >= 2 for values in product["options"].values())
         assert len(set(product["Attributes"])) == len(product["Attributes"]) >= 2
 

@@ -44,7 +44,7 @@ def catalogue():
 
 
 def shop(catalogue, mode="text", hits=None, **options):
-    asins = [p["asin"] for p in catalogue.products] if hits is None else hits
+    asins = [p["asin"] for p in catalogue] if hits is None else hits
     return WebShopEnv(catalogue, synthetic_goals(catalogue), lambda query: asins, mode, **options)
 
 
@@ -302,7 +302,7 @@ ITEM = {
 def test_official_files_are_read_as_the_loader_does(tmp_path):
     items = [ITEM, ITEM | {"name": "again"}, ITEM | {"asin": "nan"}, ITEM | {"asin": "A" * 11}]
     items.append(ITEM | {"asin": "A2", "customization_options": ""})
-    socks, plain = read_official(write_official(tmp_path, items)).products
+    socks, plain = read_official(write_official(tmp_path, items))
     assert socks["query"] == "socks" and socks["BulletPoints"] == ["one text"]
     assert socks["options"] == {"color": ["red | blue"]} and socks["Attributes"] == ["soft"]
     assert plain["options"] == {} and plain["Attributes"] == ["DUMMY_ATTR"]
@@ -337,7 +337,7 @@ def test_broken_official_files_are_named(tmp_path, content):
 def test_official_pages_character_for_character():
     catalogue = read_official(OFFICIAL)
     prices = json.loads((OFFICIAL / "golden_prices.json").read_text())
-    for item in catalogue.products:
+    for item in catalogue:
         item["price"] = prices[item["asin"]]
     checked = 0
     for line in (OFFICIAL / "golden_pages.jsonl").open():

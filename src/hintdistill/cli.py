@@ -158,8 +158,19 @@ def serve(source: str, seed: int, host: str, port: int) -> None:
     from hintdistill.tasks.webshop_panel import read_source
 
     catalogue, goals = read_source(source, seed)
-    click.echo(f"{len(catalogue.products)} products, {len(goals)} goals: http://{host}:{port}/docs")
+    click.echo(f"{len(catalogue)} products, {len(goals)} goals: http://{host}:{port}/docs")
     uvicorn.run(create_app(catalogue, goals), host=host, port=port, log_level="warning")
+
+
+@webshop.command()
+@click.option("--source", default="generated", show_default=True, help="As `webshop.source`.")
+def measure(source: str) -> None:
+    """Speed and memory of the shop: metrics/webshop_engine.json."""
+    from hintdistill.stages._shop_speed import OUT, measure_shop
+
+    for name, value in measure_shop(source, seed=0).items():
+        click.echo(f"{name}: {value}")
+    click.echo(f"written: {OUT}")
 
 
 @cli.command()

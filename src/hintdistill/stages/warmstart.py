@@ -10,7 +10,7 @@ from hintdistill.records import Episode, read_jsonl, write_json
 from hintdistill.scratch import Scratch
 from hintdistill.stages._cell import BASE, LOCK, Cell, cell_command
 from hintdistill.tasks.panel import require_split
-from hintdistill.training.rows import SftParams
+from hintdistill.training.rows import SftParams, until_last_own
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ def command(env: str, agent: str) -> None:
     demos = read_jsonl(source, Episode)  # the failed ones too: they are the habits
     require_split((e.task_id for e in demos), cell.read_tasks().values(), "warmstart", str(source))
     scratch = Scratch("warmstart", cell.name, params.model_dump_json(), [source, BASE, LOCK])
-    method, talks = params.warmstart.method, [episode.messages for episode in demos]
+    method, talks = params.warmstart.method, [until_last_own(e.messages) for e in demos]
     trained = fine_tune(BASE, talks, params.warmstart, scratch.folder, method)
     log.info("%s", trained.figures)
     write_json(cell.metrics / "warmstart" / "figures.json", trained.figures)

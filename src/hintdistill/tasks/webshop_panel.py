@@ -165,7 +165,7 @@ def build_webshop_panel(params: PanelParams) -> Iterator[tuple[Task | None, Game
 
 def _shared_game(catalogue: Catalogue) -> Game:
     content = {
-        "products": [json.dumps(product, sort_keys=True) for product in catalogue.products],
+        "products": catalogue.packed(),
         "nouns": json.dumps(catalogue.nouns, sort_keys=True),
     }
     return Game(task_id=f"webshop-products-{content_sha256(content)[:16]}", content=content)

@@ -47,14 +47,18 @@ class TokenisedRow(NamedTuple):
     truncated: bool
 
 
+def until_last_own(messages: Sequence[Message]) -> list[Message]:
+    """The messages without those after the last own turn, which carry no loss."""
+    last = max((i for i, message in enumerate(messages) if message.own), default=-1)
+    return list(messages[: last + 1])
+
+
 def make_row(episode: Episode, system: str, arm: str, *, unlocked: bool) -> TrainingRow:
     """The episode as a training row, its system message replaced by one without hints."""
     messages = [Message(role="system", content=system), *episode.messages[1:]]
-    while not messages[-1].own:  # what follows the last own turn carries no loss
-        messages.pop()
     return TrainingRow(
         row_id=short_hash(episode.episode_id, arm),
-        messages=messages,
+        messages=until_last_own(messages),
         task_id=episode.task_id,
         episode_id=episode.episode_id,
         arm=arm,

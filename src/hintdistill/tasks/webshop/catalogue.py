@@ -5,7 +5,7 @@ import json
 import random
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -17,6 +17,7 @@ from hintdistill.records import short_hash
 NO_PRICE = 100.0  # of a product whose page names none
 NO_ATTRIBUTES = ["DUMMY_ATTR"]
 LONGEST_ASIN = 10
+KEPT_DECODED = 4096  # products; a page of results shows ten
 
 
 class Product(TypedDict):
@@ -43,29 +44,51 @@ class Product(TypedDict):
 
 
 class Catalogue:
-    """Products, found by asin.
+    """Products in their order, found by asin.
+
+    They are kept as lines of JSON, so that a million of them fit into memory; those in use are kept
+    decoded as well.
 
     Args:
-        products: without two of one asin.
+        products: of two with one asin, the first is kept.
         nouns: of products' names by asin; others are found where they are needed.
     """
 
     def __init__(
         self, products: Iterable[Product], nouns: Mapping[str, Sequence[str]] | None = None
     ) -> None:
-        self.products = list(products)
+        self._packed: dict[str, bytes] = {}
+        for product in products:
+            if product["asin"] not in self._packed:
+                self._packed[product["asin"]] = json.dumps(product).encode()
         self.nouns = dict(nouns or {})
-        self._by_asin = {product["asin"]: product for product in self.products}
+        self._unpacked = lru_cache(maxsize=KEPT_DECODED)(
+            lambda asin: json.loads(self._packed[asin])
+        )
+
+    def __len__(self) -> int:
+        return len(self._packed)
+
+    def __iter__(self) -> Iterator[Product]:
+        return map(json.loads, self._packed.values())
+
+    @property
+    def asins(self) -> list[str]:
+        return list(self._packed)
 
     def get(self, asin: str) -> Product | None:
-        return self._by_asin.get(asin)
+        return self._unpack(asin) if asin in self._packed else None
+
+    def packed(self) -> list[str]:
+        """Each product as one line of JSON, its options in the order in which pages show them."""
+        return [line.decode() for line in self._packed.values()]
 
     @cached_property
     def sha256(self) -> str:
         """Of all products and nouns, in their order."""
         digest = hashlib.sha256()
-        for part in (*self.products, self.nouns):
-            digest.update(json.dumps(part, sort_keys=True).encode() + b"\n")
+        for line in (*self._packed.values(), json.dumps(self.nouns, sort_keys=True).encode()):
+            digest.update(line + b"\n")
         return digest.hexdigest()
 
 
@@ -184,20 +207,22 @@ def read_official(folder: Path, *, human: bool = False, seed: int = 0) -> Catalo
         )
     extras = _read_json(files["items_ins_v2"])
     by_people = _human_instructions(written) if human else {}
-    products: dict[str, Product] = {}
-    try:
-        for raw in _stream(files["items_shuffle"]):
-            asin = raw["asin"]
-            if asin == "nan" or len(asin) > LONGEST_ASIN or asin in products:
-                continue
-            product = _product(raw, extras.get(asin, {}), seed)
+
+    def read_products() -> Iterator[Product]:
+        for number, raw in enumerate(_stream(files["items_shuffle"]), start=1):
+            try:
+                asin = raw["asin"]
+                if asin == "nan" or len(asin) > LONGEST_ASIN:
+                    continue
+                product = _product(raw, extras.get(asin, {}), seed)
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                raise UserError(
+                    f"{files['items_shuffle']}: expected products as WebShop's loader reads "
+                    f"them; number {number} is not: {error!r:.120}. Fetch the file again."
+                ) from None
             if human:
                 product["instructions"] = by_people.get(asin, [])
-            products[asin] = product
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(
-            f"{files['items_shuffle']}: expected products as WebShop's loader reads them; number "
-            f"{len(products) + 1} or one near it is not: {error!r:.120}. Fetch the file again."
-        ) from None
+            yield product
+
     nouns = _in_folder(folder, "title_nouns")
-    return Catalogue(products.values(), _read_json(nouns) if nouns else None)
+    return Catalogue(read_products(), _read_json(nouns) if nouns else None)

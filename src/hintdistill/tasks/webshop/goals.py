@@ -67,7 +67,7 @@ def synthetic_goals(catalogue: Catalogue, seed: int = 0) -> list[Goal]:
     A goal's weight is the mean of 1 / number of goals with an attribute, over its attributes.
     """
     goals = []
-    for product in catalogue.products:
+    for product in catalogue:
         limit, limit_text = _price_limit(product["price"], seed, product["asin"])
         names = sorted(product["options"])
         for asked in product["instructions"]:
@@ -85,7 +85,7 @@ def synthetic_goals(catalogue: Catalogue, seed: int = 0) -> list[Goal]:
 def human_goals(catalogue: Catalogue, seed: int = 0) -> list[Goal]:
     """One goal for each instruction that a person wrote and that has attributes, in that order."""
     goals = []
-    for product in catalogue.products:
+    for product in catalogue:
         for number, asked in enumerate(product["instructions"]):
             if not asked["attributes"]:
                 continue

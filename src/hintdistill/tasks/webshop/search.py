@@ -10,7 +10,7 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -60,16 +60,15 @@ def document(product: Product) -> str:
 
 
 class Bm25Search:
-    """Search over a catalogue; its index is built once and kept in `.cache/webshop`, by content."""
+    """Search over a catalogue; its index is built once and kept in a folder, by content."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: Catalogue, cache: Path = CACHE) -> None:
         import numpy
 
-        asins = [product["asin"] for product in catalogue.products]
-        self._asins = numpy.array(asins)
+        self._asins = numpy.array(catalogue.asins)
         # Where an asin stands in the order of all, which decides between equal scores.
         self._rank = numpy.argsort(numpy.argsort(self._asins))
-        self._index = _cached_index(catalogue)
+        self._index = _cached_index(catalogue, cache)
 
     def __call__(self, query: str) -> list[str]:
         import numpy
@@ -83,10 +82,10 @@ class Bm25Search:
         return self._asins[found[order[:HITS]]].tolist()
 
 
-def _cached_index(catalogue: Catalogue) -> Any:
+def _cached_index(catalogue: Catalogue, cache: Path) -> Any:
     import bm25s
 
-    folder = CACHE / f"{catalogue.sha256[:32]}-{_VERSION}"
+    folder = cache / f"{catalogue.sha256[:32]}-{_VERSION}"
     if folder.is_dir():
         try:
             return bm25s.BM25.load(folder, show_progress=False)
@@ -94,8 +93,13 @@ def _cached_index(catalogue: Catalogue) -> Any:
             log.warning("%s: damaged, made anew: %s", folder, error)
             shutil.rmtree(folder, ignore_errors=True)
     index = bm25s.BM25(k1=K1, b=B, method="lucene")
-    texts: Iterable[str] = (document(product) for product in catalogue.products)
-    index.index([tokenise(text) for text in texts], show_progress=False)
+    # Numbers in place of tokens: a million products have a hundred million tokens.
+    vocabulary: dict[str, int] = {}
+    numbers = [
+        [vocabulary.setdefault(token, len(vocabulary)) for token in tokenise(document(product))]
+        for product in catalogue
+    ]
+    index.index((numbers, vocabulary), show_progress=False)
     partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
     index.save(partial, show_progress=False)
     try:

@@ -1,0 +1,76 @@
+"""What `hintdistill webshop measure` does; no stage, since its times never come out the same."""
+
+import random
+import resource
+import time
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from hintdistill.records import write_json
+from hintdistill.tasks.webshop import WebShopEnv
+from hintdistill.tasks.webshop.catalogue import Catalogue
+from hintdistill.tasks.webshop.goals import Goal
+from hintdistill.tasks.webshop.search import Bm25Search
+from hintdistill.tasks.webshop_panel import read_source
+
+OUT = Path("metrics/webshop_engine.json")
+RUNS, STEPS = 5, 4000
+SEARCHES = 0.2  # share of steps; others click what the page has
+
+
+def measure_shop(source: str, seed: int) -> dict[str, Any]:
+    """Load a source, index it, take random steps in one process, and say what that took.
+
+    Writes the figures to metrics/webshop_engine.json and returns them. Seconds are wall time: to
+    read products and goals, to index them anew, to open an index kept before; memory is the most
+    that the process had, from its start; steps a second are the median of several runs.
+
+    Raises:
+        UserError: there is no such source, or its files are missing or broken.
+    """
+    began = time.monotonic()
+    catalogue, goals = read_source(source, seed)
+    loading = time.monotonic() - began
+    with TemporaryDirectory() as folder:
+        indexing, _ = _index(catalogue, Path(folder))
+        opening, search = _index(catalogue, Path(folder))
+    env = WebShopEnv(catalogue, goals, search)
+    rates = [_steps_a_second(env, goals, random.Random(run)) for run in range(RUNS)]
+    figures = {
+        "source": source,
+        "products": len(catalogue),
+        "goals": len(goals),
+        "load_seconds": round(loading, 2),
+        "index_seconds": round(indexing, 2),
+        "open_index_seconds": round(opening, 2),
+        "steps_a_second": round(median(rates)),
+        "steps_a_second_runs": [round(rate) for rate in sorted(rates)],
+        "memory_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+    }
+    write_json(OUT, figures)
+    return figures
+
+
+def _index(catalogue: Catalogue, cache: Path) -> tuple[float, Bm25Search]:
+    began = time.monotonic()
+    search = Bm25Search(catalogue, cache)
+    return time.monotonic() - began, search
+
+
+def _steps_a_second(env: WebShopEnv, goals: list[Goal], rng: random.Random) -> float:
+    """Of a shopper who searches for the goal's words or clicks anything, a purchase included."""
+    began = time.monotonic()
+    number = rng.randrange(len(goals))
+    env.reset(number)
+    for _ in range(STEPS):
+        clickables = [name for name in env.clickables if name != "search"]
+        if not clickables or rng.random() < SEARCHES:
+            action = f"search[{goals[number]['instruction_text']}]"
+        else:
+            action = f"click[{rng.choice(clickables)}]"
+        if env.step(action).done:
+            number = rng.randrange(len(goals))
+            env.reset(number)
+    return STEPS / (time.monotonic() - began)
