@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -58,8 +60,11 @@ class Checkout:
             command, cwd=self.folder, env=self.env, capture_output=True, text=True
         )
 
-    def start(self, *command: str) -> subprocess.Popen:
-        return subprocess.Popen(command, cwd=self.folder, env=self.env)
+    def start(self, *command: str, **options) -> subprocess.Popen:
+        """In a process group of its own, so that it can be killed with its children."""
+        return subprocess.Popen(
+            command, cwd=self.folder, env=self.env, start_new_session=True, **options
+        )
 
 
 @pytest.fixture
@@ -68,14 +73,41 @@ def checkout(tmp_path: Path) -> Checkout:
     return Checkout(copy_checkout(tmp_path / "checkout"))
 
 
+class SmokeRun:
+    """Profile smoke's `dvc repro` in a copy: begun with the first test, since it takes minutes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.checkout = Checkout(copy_checkout(folder))
+        shutil.copy(folder / "profiles/smoke.yaml", folder / "params.yaml")
+        self.log = folder.with_suffix(".log")
+        with self.log.open("w") as log:
+            self.process = self.checkout.start("dvc", "repro", stdout=log, stderr=subprocess.STDOUT)
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of the finished run come last: the others pass while it is under way."""
+    items.sort(key=lambda item: "finished" in item.fixturenames)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def smoke_run(request, tmp_path_factory) -> Iterator[SmokeRun | None]:
+    wanted = any("finished" in item.fixturenames for item in request.session.items)
+    run = SmokeRun(tmp_path_factory.mktemp("smoke")) if wanted else None
+    yield run
+    if run:
+        run.stop()
+
+
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory) -> Checkout:
+def finished(smoke_run: SmokeRun) -> Checkout:
     """A copy in which profile smoke has been run to its end, with the real small model."""
-    run = Checkout(copy_checkout(tmp_path_factory.mktemp("smoke")))
-    shutil.copy(run.folder / "profiles/smoke.yaml", run.folder / "params.yaml")
-    done = run.run("dvc", "repro")
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return run
+    assert smoke_run.process.wait() == 0, smoke_run.log.read_text()[-6000:]
+    return smoke_run.checkout
 
 
 @pytest.fixture(scope="session")

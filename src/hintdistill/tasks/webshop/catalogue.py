@@ -62,9 +62,7 @@ class Catalogue:
             if product["asin"] not in self._packed:
                 self._packed[product["asin"]] = json.dumps(product).encode()
         self.nouns = dict(nouns or {})
-        self._unpacked = lru_cache(maxsize=KEPT_DECODED)(
-            lambda asin: json.loads(self._packed[asin])
-        )
+        self._unpack = lru_cache(KEPT_DECODED)(lambda asin: json.loads(self._packed[asin]))
 
     def __len__(self) -> int:
         return len(self._packed)
