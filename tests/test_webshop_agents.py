@@ -8,6 +8,7 @@ from collections import Counter
 import pytest
 import yaml
 from conftest import ROOT
+from test_webshop_engine import ITEM, write_official
 
 from hintdistill.agents.demonstrator import DemonstratorEngine
 from hintdistill.agents.habits import IRRELEVANT
@@ -93,6 +94,22 @@ def test_the_panel_is_split_by_product_and_holds_all_that_is_needed(built, panel
     assert list(panel.shared) == [built[0][1].task_id]
     again = list(build_webshop_panel(params()))
     assert [game for _, game in again] == [game for _, game in built]
+
+
+def test_a_panel_shows_options_in_the_files_order(tmp_path, monkeypatch, at_root):
+    monkeypatch.setenv("WEBSHOP_DATA", str(tmp_path))
+    names = ("Size", "Fit Type", "Color")
+    options = {name: [{"value": f"some {name}"}, {"value": "other"}] for name in names}
+    items = [ITEM | {"asin": f"A{i}", "customization_options": options} for i in range(4)]
+    asked = {"instruction": "Find me socks", "instruction_attributes": ["soft"]}
+    write_official(tmp_path, items, items_ins_v2_1000={item["asin"]: asked for item in items})
+    built = list(build_webshop_panel(params("official", **dict.fromkeys(SIZES, 1))))
+    panel = load_panel([task for task, _ in built if task], [game for _, game in built])
+    env = Shop(panel).make_env(*next(iter(panel.values())))
+    env.reset()
+    env.step("search[socks]")
+    lines = env.step("click[A0]").observation.splitlines()
+    assert lines[2:5] == [f"{n.lower()} [some {n.lower()}][other]" for n in names]
 
 
 def test_products_that_do_not_belong_to_the_goals_are_refused(built, panel):

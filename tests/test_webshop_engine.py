@@ -335,10 +335,9 @@ def test_broken_official_files_are_named(tmp_path, content):
 
 @official
 def test_official_pages_character_for_character():
-    catalogue = read_official(OFFICIAL)
     prices = json.loads((OFFICIAL / "golden_prices.json").read_text())
-    for item in catalogue:
-        item["price"] = prices[item["asin"]]
+    read = read_official(OFFICIAL)
+    catalogue = Catalogue([item | {"price": prices[item["asin"]]} for item in read], read.nouns)
     checked = 0
     for line in (OFFICIAL / "golden_pages.jsonl").open():
         episode = json.loads(line)
