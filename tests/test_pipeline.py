@@ -7,6 +7,7 @@ from pathlib import Path
 
 import yaml
 from click.testing import CliRunner
+from conftest import ROOT
 
 from hintdistill.errors import UserError
 from hintdistill.evaluation.causes import CAUSE_COLUMNS
@@ -15,6 +16,7 @@ from hintdistill.records import Episode, Hint, Task, TrainingRow, read_jsonl
 from hintdistill.stages import report
 
 CELL = "data/alfworld/react"
+EVAL = yaml.safe_load((ROOT / "profiles/smoke.yaml").read_text())["alfworld"]["eval"]
 
 
 def episodes_of(finished, name):
@@ -33,8 +35,8 @@ def test_every_arm_plays_the_whole_eval_split(finished):
     for arm in ARMS:
         episodes = episodes_of(finished, f"eval/{arm}.jsonl")
         assert sorted(e.task_id for e in episodes) == tasks
-        assert cell[arm]["n"] == 8
-        assert cell[arm]["success"] == sum(e.success for e in episodes) / 8
+        assert cell[arm]["n"] == EVAL
+        assert cell[arm]["success"] == sum(e.success for e in episodes) / EVAL
         assert cell[arm]["success_lo"] <= cell[arm]["success"] <= cell[arm]["success_hi"]
     assert set(cell["compare"]) == {f"{a}-{b}" for a, b in COMPARISONS}
 
@@ -98,7 +100,7 @@ def test_episodes_csv(finished):
     lines = (finished.folder / "metrics/episodes.csv").read_text().splitlines()
     assert lines[0] == EPISODE_COLUMNS
     rows = list(csv.DictReader(lines))
-    assert len(rows) == 8 * len(ARMS)
+    assert len(rows) == EVAL * len(ARMS)
     assert {row["success"] for row in rows} <= {"0", "1"}
     assert all(int(row["tokens_new"]) <= int(row["tokens"]) for row in rows)
 
@@ -150,9 +152,34 @@ def test_a_report_of_two_agents_shows_each_apart(finished, tmp_path, monkeypatch
         row["agent"]
         for row in csv.DictReader(Path("metrics/episodes.csv").read_text().splitlines())
     ]
-    assert agents == ["react"] * 8 * len(ARMS) + ["stateact"] * 8 * len(ARMS)
+    assert agents == ["react"] * EVAL * len(ARMS) + ["stateact"] * EVAL * len(ARMS)
     text = Path("metrics/report.md").read_text()
     assert text.index("alfworld, react") < text.index("alfworld, stateact")
+
+
+def test_stateact_shops_through_the_same_stages(finished, checkout):
+    """WebShop, with a model that was given no warm start; the base model is the finished run's."""
+    folder, cell = checkout.folder, "webshop-stateact"
+    params = yaml.safe_load((folder / "profiles/smoke.yaml").read_text())
+    params |= {"envs": ["webshop"], "agents": ["stateact"]}
+    params["model"]["path_suffix"] = "/../../base"
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    checkout.run("dvc", "cache", "dir", "--local", str(finished.folder / ".dvc/cache"))
+    done = checkout.run("dvc", "repro", f"strip@{cell}", f"prompt_eval@{cell}-rag")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Stage 'base' is cached" in done.stdout
+    data = folder / "data/webshop/stateact"
+    tasks = {task.task_id: task for task in read_jsonl(data.parent / "panel.jsonl", Task)}
+    bank = {hint.hint_id for hint in read_jsonl(data / "hints.jsonl", Hint)}
+    for name, split in (("failures", "train"), ("teacher", "train"), ("eval/rag", "eval")):
+        episodes = read_jsonl(data / f"{name}.jsonl", Episode)
+        assert len(episodes) == params["webshop"][split]
+        assert {tasks[e.task_id].split for e in episodes} == {split}
+        assert all(e.messages[1].content.startswith("WebShop") for e in episodes)
+        shown = {hint.hint_id for e in episodes for hint in e.hints}
+        assert shown <= bank and bool(shown) == (name != "failures")
+    rows = read_jsonl(data / "distilled.jsonl", TrainingRow)
+    assert rows and not any("Hints from" in row.messages[0].content for row in rows)
 
 
 def test_adapter_loads_with_plain_transformers_and_peft(finished, monkeypatch):

@@ -1,0 +1,117 @@
+"""What `hintdistill check` does: is every stage up to date, and every artifact stored?
+
+DVC's exit codes don't say: `dvc repro --dry --allow-missing` ends with 0 where stages are pending.
+What it prints as JSON does.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from hintdistill.errors import UserError
+
+LOCK = Path("dvc.lock")
+# How DVC calls what is recorded in dvc.lock and not in this folder; it may be stored elsewhere.
+ABSENT = {"deleted", "not in cache"}
+# `dvc status --cloud`: in the cache alone, or nowhere.
+UNSTORED = {"new": "is not in the remote. Run `make push`", "missing": "is stored nowhere"}
+
+
+class Problem(NamedTuple):
+    """Something that keeps a stage from being complete."""
+
+    stage: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.stage}: {self.what}"
+
+
+def find_problems(*, remote: bool) -> list[Problem]:
+    """What is pending, does not fit together, or (with `remote`) is stored nowhere.
+
+    Without `remote`, artifacts may be absent: their hashes in dvc.lock are compared instead.
+
+    Raises:
+        UserError: dvc.lock is missing or broken, or DVC or its remote does not answer.
+    """
+    locked = _read_lock()
+    problems = [*_pending(locked), *_unlinked(locked)]
+    if remote:
+        problems += _unstored(locked)
+    return sorted(set(problems))
+
+
+def _read_lock() -> Mapping[str, Any]:
+    try:
+        return yaml.safe_load(LOCK.read_text(encoding="utf-8"))["stages"]
+    except (OSError, yaml.YAMLError, TypeError, KeyError) as error:
+        raise UserError(
+            f"{LOCK}: expected DVC's record of a run: {error!r:.200}. Run `dvc repro` first, or "
+            "`git checkout dvc.lock`."
+        ) from None
+
+
+def _dvc(*arguments: str) -> Any:
+    """What a DVC command prints as JSON."""
+    command = [sys.executable, "-m", "dvc", *arguments, "--json"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        said = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
+        raise UserError(
+            f"`dvc {' '.join(arguments)}` failed: {' '.join(said) or done.stderr.strip()[-500:]}"
+        )
+    return json.loads(done.stdout)
+
+
+def _outs(locked: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """Stage and hash of each out, by path."""
+    return {
+        out["path"]: (stage, out["md5"])
+        for stage, entry in locked.items()
+        for out in entry.get("outs", [])
+    }
+
+
+def _pending(locked: Mapping[str, Any]) -> Iterator[Problem]:
+    """Stages that would run again: their command, code, parameters or data are others."""
+    outs = _outs(locked)
+    for stage, changes in _dvc("status").items():
+        if stage not in locked:
+            yield Problem(stage, "has not run. Run `dvc repro`")
+            continue
+        for change in changes:
+            if isinstance(change, str):
+                yield Problem(stage, f"pending: {change}. Run `dvc repro`")
+                continue
+            for kind, paths in change.items():
+                for path, state in paths.items():
+                    if state in ABSENT and path in outs:
+                        continue
+                    said = state if isinstance(state, str) else ", ".join(sorted(state))
+                    yield Problem(stage, f"pending: {kind}: {path}: {said}. Run `dvc repro`")
+
+
+def _unlinked(locked: Mapping[str, Any]) -> Iterator[Problem]:
+    """Stages that ran on another version of an artifact than the one that dvc.lock has."""
+    outs = _outs(locked)
+    for stage, entry in locked.items():
+        for dep in entry.get("deps", []):
+            maker, md5 = outs.get(dep["path"], (None, None))
+            if maker is not None and md5 != dep["md5"]:
+                yield Problem(
+                    stage, f"ran on another {dep['path']} than {maker} has made. Run `dvc repro`"
+                )
+
+
+def _unstored(locked: Mapping[str, Any]) -> Iterator[Problem]:
+    outs = _outs(locked)
+    for path, state in _dvc("status", "--cloud").items():
+        if state in UNSTORED:
+            out = next(o for o in (path, *map(str, Path(path).parents)) if o in outs)
+            yield Problem(outs[out][0], f"{path} {UNSTORED[state]}")
