@@ -89,6 +89,20 @@ def estimate() -> None:
 
 
 @cli.command()
+@click.option("--no-remote", is_flag=True, help="Artifacts may be absent: what needs none of them.")
+def check(no_remote: bool) -> None:
+    """Fail if a stage is pending, or an artifact is stored nowhere; no stage."""
+    from hintdistill.stages._check import find_problems
+
+    problems = find_problems(remote=not no_remote)
+    for problem in problems:
+        click.echo(str(problem))
+    if problems:
+        raise UserError(f"{len(problems)} problems in {len({p.stage for p in problems})} stages")
+    click.echo("every stage is up to date" + ("" if no_remote else ", every artifact is stored"))
+
+
+@cli.command()
 def times() -> None:
     """Show how long each stage took when it last ran here; no stage."""
     click.echo(times_text())

@@ -7,7 +7,7 @@ What it prints as JSON does.
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ import yaml
 from hintdistill.errors import UserError
 
 LOCK = Path("dvc.lock")
+SHOWN = 3  # of what has changed for a stage
 # How DVC calls what is recorded in dvc.lock and not in this folder; it may be stored elsewhere.
 ABSENT = {"deleted", "not in cache"}
 # `dvc status --cloud`: in the cache alone, or nowhere.
@@ -62,10 +63,7 @@ def _dvc(*arguments: str) -> Any:
     command = [sys.executable, "-m", "dvc", *arguments, "--json"]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
-        said = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
-        raise UserError(
-            f"`dvc {' '.join(arguments)}` failed: {' '.join(said) or done.stderr.strip()[-500:]}"
-        )
+        raise UserError(f"`dvc {' '.join(arguments)}` failed: {done.stderr.strip()[-500:]}")
     return json.loads(done.stdout)
 
 
@@ -85,16 +83,23 @@ def _pending(locked: Mapping[str, Any]) -> Iterator[Problem]:
         if stage not in locked:
             yield Problem(stage, "has not run. Run `dvc repro`")
             continue
-        for change in changes:
-            if isinstance(change, str):
-                yield Problem(stage, f"pending: {change}. Run `dvc repro`")
-                continue
-            for kind, paths in change.items():
-                for path, state in paths.items():
-                    if state in ABSENT and path in outs:
-                        continue
-                    said = state if isinstance(state, str) else ", ".join(sorted(state))
-                    yield Problem(stage, f"pending: {kind}: {path}: {said}. Run `dvc repro`")
+        changed = [text for change in changes for text in _said(change, outs)]
+        if changed:
+            more = f", and {len(changed) - SHOWN} more" if len(changed) > SHOWN else ""
+            yield Problem(stage, f"pending: {', '.join(changed[:SHOWN])}{more}. Run `dvc repro`")
+
+
+def _said(change: str | Mapping[str, Mapping[str, Any]], outs: Container[str]) -> Iterator[str]:
+    """What one entry of `dvc status --json` tells of a stage: "hints.k in params.yaml modified"."""
+    if isinstance(change, str):
+        yield change
+        return
+    for paths in change.values():
+        for path, state in paths.items():
+            if isinstance(state, dict):  # keys of params.yaml
+                yield from (f"{key} in {path} {said}" for key, said in state.items())
+            elif state not in ABSENT or path not in outs:
+                yield f"{path} {state}"
 
 
 def _unlinked(locked: Mapping[str, Any]) -> Iterator[Problem]:
