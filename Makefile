@@ -1,9 +1,10 @@
-# make run | test | lint | repro | publish NAME=... ; set-up happens by itself, once.
+# make run | test | lint | repro | check | push | pull | publish NAME=... ; set-up happens by itself,
+# once.
 PYTHON ?= python3
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: setup run test lint repro publish
+.PHONY: setup run test lint repro check push pull publish
 .DEFAULT_GOAL := run
 
 setup: $(VENV)/installed
@@ -45,6 +46,17 @@ test: setup
 lint: setup
 	ruff check .
 	ruff format --check .
+
+# Artifacts, and the run cache: which inputs gave them. DVC ends well where it had nothing to push.
+push: setup
+	dvc push --run-cache
+	hintdistill check
+
+pull: setup
+	dvc pull --run-cache
+
+check: setup
+	hintdistill check
 
 publish: setup
 	hintdistill publish --name $(NAME)

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from hypothesis import settings
 from loopback import Loopback
+from small_pipeline import make_pipeline
 
 from hintdistill.agents.registry import make_agent
 from hintdistill.agents.rollout import Arm, Limits, no_hints
@@ -108,6 +109,20 @@ def finished(smoke_run: SmokeRun) -> Checkout:
     """A copy in which profile smoke has been run to its end, with the real small model."""
     assert smoke_run.process.wait() == 0, smoke_run.log.read_text()[-6000:]
     return smoke_run.checkout
+
+
+@pytest.fixture(scope="session")
+def small_finished(tmp_path_factory) -> Path:
+    return make_pipeline(tmp_path_factory.mktemp("small"))
+
+
+@pytest.fixture
+def small(small_finished, tmp_path, monkeypatch) -> Path:
+    """A copy of the finished small pipeline, in which commands are run."""
+    folder = shutil.copytree(small_finished, tmp_path / "clone", symlinks=True)
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=":")
+    return folder
 
 
 @pytest.fixture(scope="session")
