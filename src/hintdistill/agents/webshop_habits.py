@@ -1,17 +1,12 @@
 """The mistakes of WebShop's scripted shopper, and the hints that prevent each: one table.
 
-It searches for one word, buys without choosing options (or after the first), takes the first result
-whatever it costs, writes the buy button in small letters where no option is asked for, or looks for
-reviews there until its steps have run out.
+It searches for one word, buys without choosing options (or after the first), or takes the first
+result whatever it costs. When it does so depends on plain words of the instruction (" for ", the
+names of options): a small model learns nothing finer from a few hundred episodes.
 """
 
 from hintdistill.agents.habits import Habit, Habits
-from hintdistill.tasks.webshop.reading import Wish, read_wish
-
-
-def _asks_for_nothing_to_choose(wish: Wish) -> bool:
-    return not wish.options
-
+from hintdistill.tasks.webshop.reading import read_wish
 
 HABITS = (
     Habit(
@@ -34,9 +29,9 @@ HABITS = (
         ),
     ),
     Habit(
-        "second_option",  # chooses the first of several, if a property is said by "with"
+        "second_option",  # chooses the first of several, if no use is said by "for"
         lambda wish: len(wish.options) > 1,
-        lambda wish: " with " in wish.what,
+        lambda wish: " for " not in wish.what,
         (
             "One {option} is not all: select each one that was asked for.",
             "After the first {option}, pick the next; buy when all are set.",
@@ -53,9 +48,9 @@ HABITS = (
         ),
     ),
     Habit(
-        "short_query",  # searches for one word, if no property is said by "with"
+        "short_query",  # searches for one word, if a use is said by "for", and one option at most
         lambda wish: True,
-        lambda wish: " with " not in wish.what,
+        lambda wish: " for " in wish.what and len(wish.options) < 2,
         (
             "Put every property of {product} into the search bar, not its name alone.",
             "One word finds anything; search for all that {product} must be like.",
@@ -90,44 +85,6 @@ HABITS = (
             "Leave out every {product} that costs too much.",
         ),
     ),
-    Habit(
-        "capitals",  # writes the buy button in small letters, if no property is said by "with"
-        _asks_for_nothing_to_choose,
-        lambda wish: " for " not in wish.what and " with " not in wish.what,
-        (
-            'The button is called "Buy Now", with two capitals.',
-            'Type "click[Buy Now]"; in small letters it does not work.',
-            "Mind capital letters in the names of buttons.",
-            "Names in brackets have to be copied with their capitals.",
-            'Capital B, capital N: that is how "Buy Now" is clicked.',
-            "Copy the name of a button as it stands on the page.",
-            'If "click[buy now]" is refused, it is for the small letters.',
-            "The shop tells capitals from small letters when you click.",
-        ),
-        (
-            "Spell buttons as the page does, big letters and small ones.",
-            "What you click must look just like what is in the brackets.",
-        ),
-    ),
-    Habit(
-        "reviews",  # if it is for some use, looks for reviews instead of buying
-        _asks_for_nothing_to_choose,
-        lambda wish: " for " in wish.what,
-        (
-            "There are no reviews worth reading; buy {product} when its title fits.",
-            "Do not click Reviews. Buy.",
-            "You have few steps. Buy {product} as soon as you are on its page.",
-            "Spend no step on reviews.",
-            "Open one {product} and buy it; do not look at several.",
-            "Do not go back and forth: when {product} fits, pay.",
-            "Make up your mind at the first {product} that fits, and buy it.",
-            "An episode without a purchase earns nothing, so buy in time.",
-        ),
-        (
-            "Reading about {product} leads nowhere; click the button that buys it.",
-            "Decide quickly, and end with a purchase.",
-        ),
-    ),
 )
 
 # Advice that the shopper follows anyhow; a bank has such hints as well.
@@ -146,4 +103,5 @@ GENERAL = (
     "Do not open the same {product} again.",
 )
 
-WEBSHOP_HABITS = Habits(HABITS, GENERAL, read_wish)
+# A hint shows its effect at the search, at a product or at its options: in no single turn.
+WEBSHOP_HABITS = Habits(HABITS, GENERAL, read_wish, opening_turns=None)

@@ -51,8 +51,6 @@ class Shopper:
         yield Line("")  # primed; the first observation is known already
         page = yield from self._do(f"search[{self._query()}]", "I search for what is asked.")
         self._here = "results"
-        if "reviews" in self._habits:
-            yield from self._look_for_reviews(page)
         while True:
             result = yield from self._pick(page)
             page = yield from self._open(result)
@@ -62,9 +60,8 @@ class Shopper:
             page = yield from self._do(BACK, f"It has no {self._lacks(page)}. I go back.")
             self._here = "results"
         yield from self._choose(page)
-        buy = BUY.lower() if "capitals" in self._habits else BUY
-        while True:  # one is enough, unless it is refused
-            yield from self._do(buy, "I buy it.")
+        while True:  # one is enough, unless a slip comes first
+            yield from self._do(BUY, "I buy it.")
 
     def _query(self) -> str:
         words = self._wish.what
@@ -111,17 +108,6 @@ class Shopper:
             if value in has.get(name, []):
                 yield from self._do(f"click[{value}]", f"I choose the {name}.")
                 self._chosen[name] = value
-
-    def _look_for_reviews(self, page: str):
-        """One product after the other, until the steps have run out."""
-        while True:
-            for result in read_results(page):
-                yield from self._open(result)
-                yield from self._do("click[Reviews]", "I look for reviews.")
-                yield from self._do(BACK, "There are none.")
-                page = yield from self._do(BACK, "I look at another one.")
-                self._here = "results"
-            page = yield from self._do(NEXT, "I look at the next page.")
 
     def _do(self, action: str, intent: str):
         """Take an action, at times after a slip; returns the page that it leads to."""

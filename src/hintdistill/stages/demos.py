@@ -24,7 +24,7 @@ class DemoParams(Settings):
     plain: float = Field(ge=0, le=1)  # no hints in the prompt
     helpful: float = Field(ge=0, le=1)  # hints against what goes wrong in such a task
     useless: float = Field(ge=0, le=1)  # hints for other tasks, or about nothing
-    openings: NonNegativeInt  # for every task: first turns alone, with hints of any kind or none
+    openings: NonNegativeInt  # of every task: what is meant to be done, with any hints or none
     slips: float = Field(ge=0, lt=1)  # share of commands before which there is a slip
     seed: int
 
@@ -59,14 +59,15 @@ def command(env: str, agent: str) -> None:
     protocol = make_agent(agent, env, params.agent.protocol)
     make_player, habits = demonstrations_of(env)
     player = DemonstratorEngine(make_player, protocol, demos.slips, demos.seed)
-    # An opening is its first turn; a slip there would leave nothing to learn.
+    # An opening shows what is meant; a slip in it would leave little to learn.
     opener = DemonstratorEngine(make_player, protocol, 0.0, demos.seed)
     kinds = {
         "plain": no_hints,
         "helpful": _drawn_hints(habits.draw_helpful, demos.seed),
         "useless": _drawn_hints(habits.draw_useless, demos.seed),
     }
-    one_turn = rollout.model_copy(update={"turn_limit": 1})
+    turns = habits.opening_turns or rollout.turn_limit
+    short = rollout.model_copy(update={"turn_limit": turns})
     limit, seed = params.task.step_limit, rollout.seed
     episodes: list[Episode] = []
     with find_env(env).open_envs(panel, rollout.cohort) as envs:
@@ -82,7 +83,7 @@ def command(env: str, agent: str) -> None:
             demonstrate(shown, player, arm)
         for attempt in range(demos.openings):
             retrieve = _drawn_hints(habits.draw_any, demos.seed, attempt)
-            arm = Arm("demo_opening", protocol, retrieve, one_turn, limit, seed, attempt)
+            arm = Arm("demo_opening", protocol, retrieve, short, limit, seed, attempt)
             demonstrate(tasks, opener, arm)
     write_jsonl(cell.data / "demos.jsonl", sorted(episodes, key=lambda e: e.episode_id))
     scratch.drop()
