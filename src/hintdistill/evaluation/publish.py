@@ -1,7 +1,7 @@
 """Snapshots of results: `metrics/published/NAME`, which no stage reads, and the README's table.
 
 A snapshot holds the summary, the episodes and the plots, and for each (environment, agent) the
-params, the report and the git revision of its run. Publishing again under a name replaces what is
+params, the report, the warm start's size and the git revision of its run. Publishing again under a name replaces what is
 of an (environment, agent) whole and leaves the others.
 """
 
@@ -100,8 +100,12 @@ def publish(name: str) -> Path:
         merged.setdefault(env, {})[agent] = summary[env][agent]
         cell = folder / f"{env}-{agent}"
         write_text(cell / "revision.txt", revision + "\n")
-        for path in (METRICS / "report.md", Path("params.yaml")):
-            write_text(cell / path.name, path.read_text(encoding="utf-8"))
+        copies = {"report.md": METRICS / "report.md", "params.yaml": Path("params.yaml")}
+        warmstart = METRICS / env / agent / "warmstart/figures.json"
+        if warmstart.is_file():  # there is none of a model that needs no warm start
+            copies["warmstart.json"] = warmstart
+        for name_there, path in copies.items():
+            write_text(cell / name_there, path.read_text(encoding="utf-8"))
     for table in TABLES:
         write_text(folder / table, _merge_csv(folder / table, METRICS / table, replaced))
     write_json(known, merged)
