@@ -1,8 +1,8 @@
 """Snapshots of results: `metrics/published/NAME`, which no stage reads, and the README's table.
 
 A snapshot holds the summary, the episodes and the plots, and for each (environment, agent) the
-params, the report, the warm start's size and the git revision of its run. Publishing again under a name replaces what is
-of an (environment, agent) whole and leaves the others.
+params, the report, the warm start's size and the git revision of its run. Publishing again under a
+name replaces what is of an (environment, agent) whole and leaves the others.
 """
 
 import json
