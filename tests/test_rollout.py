@@ -6,7 +6,7 @@ from conftest import envs_of
 from hintdistill.agents.react import ReactAgent
 from hintdistill.agents.rollout import play, play_cohort
 from hintdistill.llm.scripted import ScriptedEngine
-from hintdistill.records import dumps
+from hintdistill.records import HintRef, dumps
 from hintdistill.tasks.alfworld import AlfworldEnv
 from hintdistill.tasks.environment import InProcess
 
@@ -51,6 +51,19 @@ def test_thoughts_and_malformed_turns_are_answered_and_are_no_steps(panel, base_
     assert episode.n_invalid == 3  # two malformed turns, one impossible command
     assert episode.stop_reason == "repeated_action"
     assert episode.messages[-1].own
+
+
+def test_hints_stand_where_the_arm_puts_them(panel, base_arm):
+    hints = [HintRef(hint_id="0", text="Open the fridge first.")]
+    quiet = ScriptedEngine(lambda messages: "look")
+    arm = base_arm._replace(retrieve=lambda starts: [hints for _ in starts])
+    (system,) = play_cohort(tasks_of(panel)[:1], envs_of(panel), quiet, arm)
+    under = arm._replace(placement="first_user")
+    (user,) = play_cohort(tasks_of(panel)[:1], envs_of(panel), quiet, under)
+    block = "\n\nHints from earlier attempts:\n- Open the fridge first."
+    plain = base_arm.agent.system_prompt([], "")
+    assert system.messages[0].content == plain + block and user.messages[0].content == plain
+    assert user.messages[1].content == system.messages[1].content + block
 
 
 def test_limits(panel, base_arm):

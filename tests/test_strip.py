@@ -6,13 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_hints import episode_of, task
 
+from hintdistill.agents.placement import open_episode
 from hintdistill.agents.registry import make_agent
+from hintdistill.agents.stateact import FIELDS
 from hintdistill.errors import UserError
 from hintdistill.hints.audit import LeakAudit
 from hintdistill.records import HintRef, Message, TrainingRow
 from hintdistill.tasks.panel import require_split
 from hintdistill.training.rows import keep_episode, match_size, training_order
-from hintdistill.training.strip import strip
+from hintdistill.training.strip import strip, strip_hints
 
 HINT = "Clean {object} with the sinkbasin before you move it to {container}."
 
@@ -25,9 +27,8 @@ def row(*own, system="s", row_id="r", task_id="1"):
     )  # fmt: skip
 
 
-def played(agent, task_id, hints=(), own=("go to fridge 1",), **changes):
-    prompt = agent.system_prompt(list(hints), TYPE)
-    messages = [Message(role="system", content=prompt), Message(role="user", content="room")]
+def played(agent, task_id, hints=(), own=("go to fridge 1",), placement="system", **changes):
+    messages = open_episode(agent, list(hints), TYPE, "room", placement)
     for text in own:
         messages += [Message(role="assistant", content=text, own=True)]
         messages += [Message(role="user", content="You arrive.")]
@@ -58,7 +59,29 @@ def test_a_hint_in_the_prompt_is_found_and_short_hints_are_not_looked_for():
     audit = LeakAudit([HINT, "Open it."])
     assert audit.leaks([row("look", system=f"s\n- {HINT}")])[0].where == "prompt"
     assert audit.leaks([row("Open it.")]) == []
-    assert audit.prove(row("look")) == 12  # two hints, three wordings, two places
+    assert audit.prove(row("look")) == 18  # two hints, three wordings, three places
+
+
+def test_a_hint_left_under_the_first_observation_is_found():
+    shown = Message(role="user", content=f"You see a cup 1.\n- {HINT}")
+    left = row("look").model_copy(update={"messages": [row().messages[0], shown]})
+    assert LeakAudit([HINT]).leaks([left])[0].where == "prompt"
+
+
+@pytest.mark.parametrize("name", ["react", "stateact"])
+def test_hints_go_wherever_they_stand_and_leave_the_same_row(name, at_root):
+    agent = make_agent(name, "alfworld", {**NO_EXAMPLES, "fields": FIELDS})
+    rows = []
+    for placement in ("system", "first_user"):
+        episode = played(agent, "1", [HINT, "Look."], placement=placement)
+        shown = [HINT in message.content for message in episode.messages[:2]]
+        assert shown == [placement == "system", placement == "first_user"]
+        rows.append(strip_hints(episode, TYPE, agent, "distilled", unlocked=False))
+    plain = played(agent, "1")
+    assert rows[0] == rows[1] == strip_hints(plain, TYPE, agent, "distilled", unlocked=False)
+    other = episode.model_copy(update={"hints": [HintRef(hint_id="0", text="Another one.")]})
+    with pytest.raises(UserError, match="older than the template"):
+        strip_hints(other, TYPE, agent, "distilled", unlocked=False)
 
 
 def test_a_blind_audit_is_not_trusted(monkeypatch):

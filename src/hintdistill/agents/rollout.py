@@ -14,6 +14,7 @@ from typing import NamedTuple
 from pydantic import PositiveInt
 
 from hintdistill.agents.agent import Agent
+from hintdistill.agents.placement import Placement, open_episode
 from hintdistill.llm.engine import Engine, Request, Turn
 from hintdistill.records import (
     Episode,
@@ -60,6 +61,7 @@ class Arm(NamedTuple):
     step_limit: int
     seed: int
     attempt: int = 0
+    placement: Placement = "system"  # of the hints
 
 
 class _Running:
@@ -67,11 +69,8 @@ class _Running:
 
     def __init__(self, task: Task, first: str, hints: list[HintRef], arm: Arm) -> None:
         self.task, self.hints, self._arm = task, hints, arm
-        system = arm.agent.system_prompt([hint.text for hint in hints], task.type)
-        self.messages = [
-            Message(role="system", content=system),
-            Message(role="user", content=first),
-        ]
+        texts = [hint.text for hint in hints]
+        self.messages = open_episode(arm.agent, texts, task.type, first, arm.placement)
         self.steps: list[Step] = []
         self.turns: list[Turn] = []
         self.n_invalid = 0

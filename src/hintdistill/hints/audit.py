@@ -60,10 +60,9 @@ class LeakAudit:
         """One entry for each row that contains a hint, in its prompt or in an own turn."""
         found = []
         for row in rows:
-            for message in row.messages:
-                if (message.own or message.role == "system") and (
-                    hint := self._find(message.content)
-                ):
+            for place, message in enumerate(row.messages):
+                # Hints stand in the system prompt or under the first observation.
+                if (message.own or place < 2) and (hint := self._find(message.content)):
                     where = "own turn" if message.own else "prompt"
                     found.append(Leak(row.row_id, hint, where))
                     break
@@ -80,7 +79,7 @@ class LeakAudit:
     def prove(self, row: TrainingRow) -> int:
         """Plant each hint in a copy of a row, filled in and as it is, and find it again.
 
-        Each is planted in an own turn and in the system prompt.
+        Each is planted in an own turn, in the system prompt and in the first user turn.
 
         Returns:
             How many planted copies were found, which is all of them.
@@ -92,8 +91,14 @@ class LeakAudit:
         for hint in self._hints:
             for copy in (hint, hint.upper(), _PLACEHOLDER.sub("apple 1", hint)):
                 own = Message(role="assistant", content=f"think: {copy}", own=True)
-                system = Message(role="system", content=f"{row.messages[0].content}\n- {copy}")
-                for messages in ([*row.messages, own], [system, *row.messages[1:]]):
+                system, first, *rest = row.messages
+                hinted, under = (
+                    m.model_copy(update={"content": f"{m.content}\n- {copy}"})
+                    for m in (system, first)
+                )
+                for messages in (
+                    [*row.messages, own], [hinted, first, *rest], [system, under, *rest]
+                ):  # fmt: skip
                     if not self.leaks([row.model_copy(update={"messages": messages})]):
                         raise UserError(f"leak audit: the planted canary {copy!r} was not found")
                     planted += 1

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import PositiveInt
 
+from hintdistill.agents.placement import Placement
 from hintdistill.agents.prompts import PROMPTS
 from hintdistill.agents.rollout import Retrieve, no_hints
 from hintdistill.llm.engine import Engine
@@ -80,6 +81,7 @@ def play_arm(
     retrieve: Retrieve = no_hints,
     asks: str = "",
     hints: Iterable[Path] = (),
+    placement: Placement = "system",
 ) -> None:
     """Let the cell's model play an arm on a split.
 
@@ -88,6 +90,7 @@ def play_arm(
         adapter: the student's LoRA adapter, or None for the base model.
         asks: the server and model that `retrieve` asks.
         hints: the files that `retrieve` reads.
+        placement: where the hints stand.
     """
     model = params.model.folder(cell)
     inputs = [cell.panel, cell.games, model, PROMPTS, *hints]
@@ -107,4 +110,5 @@ def play_arm(
         engine=engine,
         scratch=Scratch(stage, f"{cell.name}-{arm}", settings, inputs),
         retrieve=retrieve,
+        placement=placement,
     )

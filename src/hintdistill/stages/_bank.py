@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from hintdistill.agents.placement import Placement
 from hintdistill.agents.rollout import Retrieve
 from hintdistill.hints.rerank import make_reranker
 from hintdistill.hints.retrieve import HintParams, make_retriever
@@ -11,7 +12,9 @@ from hintdistill.stages._server import make_server
 
 
 class RetrievalParams(HintParams, BankParams):
-    """Shared block `hints`: which bank, and what is retrieved of it."""
+    """Shared block `hints`: which bank, what is retrieved of it, and where that is put."""
+
+    placement: Placement
 
 
 class Retriever(NamedTuple):

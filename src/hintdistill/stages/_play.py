@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import PositiveInt
 
+from hintdistill.agents.placement import Placement
 from hintdistill.agents.registry import make_agent
 from hintdistill.agents.rollout import Arm, Limits, Retrieve, no_hints, play
 from hintdistill.errors import UserError
@@ -54,6 +55,7 @@ def play_split(
     engine: Engine,
     scratch: Scratch,
     retrieve: Retrieve = no_hints,
+    placement: Placement = "system",
 ) -> None:
     """Play one episode on every task of a split and write them to `out`, sorted.
 
@@ -68,7 +70,9 @@ def play_split(
             tasks,
             envs,
             engine,
-            Arm(arm, agent, retrieve, play_params, step_limit, play_params.seed),
+            Arm(
+                arm, agent, retrieve, play_params, step_limit, play_params.seed, placement=placement
+            ),
             cohort=play_params.cohort,
             folder=scratch.folder,
         )

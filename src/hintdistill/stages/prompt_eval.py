@@ -34,4 +34,5 @@ def command(env: str, agent: str, arm: str) -> None:
         retrieve=retriever.retrieve,
         asks=retriever.asks,
         hints=[params.hints.path(cell)],
+        placement=params.hints.placement,
     )

@@ -24,4 +24,5 @@ def command(env: str, agent: str) -> None:
         retrieve=retriever.retrieve,
         asks=retriever.asks,
         hints=[params.hints.path(cell)],
+        placement=params.hints.placement,
     )

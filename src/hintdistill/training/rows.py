@@ -53,9 +53,10 @@ def until_last_own(messages: Sequence[Message]) -> list[Message]:
     return list(messages[: last + 1])
 
 
-def make_row(episode: Episode, system: str, arm: str, *, unlocked: bool) -> TrainingRow:
-    """The episode as a training row, its system message replaced by one without hints."""
-    messages = [Message(role="system", content=system), *episode.messages[1:]]
+def make_row(
+    episode: Episode, messages: Sequence[Message], arm: str, *, unlocked: bool
+) -> TrainingRow:
+    """A training row of an episode's messages, from which its hints have been taken."""
     return TrainingRow(
         row_id=short_hash(episode.episode_id, arm),
         messages=until_last_own(messages),

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from hintdistill.agents.agent import Agent
+from hintdistill.agents.placement import take_hints_away
 from hintdistill.errors import UserError
 from hintdistill.hints.audit import LeakAudit
 from hintdistill.records import Episode, Task, TrainingRow
@@ -21,20 +22,20 @@ class Stripped(NamedTuple):
 def strip_hints(
     episode: Episode, task_type: str, agent: Agent, arm: str, *, unlocked: bool
 ) -> TrainingRow:
-    """One row; its system prompt is rendered anew, without hints.
+    """One row; its prompt is rendered anew, without hints.
 
     Raises:
-        UserError: the episode's own prompt is not what today's template gives with its hints,
-            so a prompt without them would not differ in the hints alone.
+        UserError: the episode's own prompt is not what today's template gives with its hints.
     """
-    expected = agent.system_prompt([hint.text for hint in episode.hints], task_type)
-    if episode.messages[0].content != expected:
+    hints = [hint.text for hint in episode.hints]
+    messages = take_hints_away(agent, hints, task_type, episode.messages)
+    if messages is None:
         raise UserError(
-            f"episode {episode.episode_id}: its system prompt is not the one that prompts/ gives "
-            "now, so hints can't be removed cleanly. Run `dvc repro`: the episodes are older "
-            "than the template."
+            f"episode {episode.episode_id}: its prompt is not the one that prompts/ gives now, so "
+            "hints can't be removed cleanly. Run `dvc repro`: the episodes are older than the "
+            "template."
         )
-    return make_row(episode, agent.system_prompt([], task_type), arm, unlocked=unlocked)
+    return make_row(episode, messages, arm, unlocked=unlocked)
 
 
 def strip(
