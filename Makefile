@@ -1,10 +1,10 @@
-# make run | test | lint | repro | check | push | pull | publish NAME=... ; set-up happens by itself,
-# once.
+# make run | test | lint | repro | check | variants JOBS=2 | push | pull | publish NAME=... ; set-up
+# happens by itself, once.
 PYTHON ?= python3
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: setup run test lint repro check push pull publish
+.PHONY: setup run test lint repro check variants push pull publish
 .DEFAULT_GOAL := run
 
 setup: $(VENV)/installed
@@ -57,6 +57,9 @@ pull: setup
 
 check: setup
 	hintdistill check
+
+variants: setup
+	hintdistill variants --jobs $(or $(JOBS),1)
 
 publish: setup
 	hintdistill publish --name $(NAME)

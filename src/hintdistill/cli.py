@@ -103,6 +103,16 @@ def check(no_remote: bool) -> None:
 
 
 @cli.command()
+@click.argument("names", nargs=-1)
+@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="At once.")
+def variants(names: tuple[str, ...], jobs: int) -> None:
+    """Run table `variants` of params.yaml, or NAMES of it, as DVC experiments; no stage."""
+    from hintdistill.stages._variants import run_variants
+
+    run_variants(names, jobs)
+
+
+@cli.command()
 def times() -> None:
     """Show how long each stage took when it last ran here; no stage."""
     click.echo(times_text())

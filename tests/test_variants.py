@@ -1,0 +1,134 @@
+"""`hintdistill variants`, on the small pipeline: experiments, shared stages, stops, failures."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from small_pipeline import IDENTITY, PIPELINE, dvc, run
+
+from hintdistill.errors import UserError
+from hintdistill.stages._variants import FOLDER, read_variants, run_variants
+
+CORES = "import os; open('cores.txt', 'w').write(str(sorted(os.sched_getaffinity(0))))"
+# Fails once where k is 4, and takes a while where it is 5.
+MOODY = """import pathlib, sys, time
+k = pathlib.Path("params.yaml").read_text().split()[1]
+once = pathlib.Path(".scratch/once")
+once.parent.mkdir(exist_ok=True)
+if k in "45" and not once.exists():
+    once.touch()
+    time.sleep(60) if k == "5" else sys.exit("k is 4")
+pathlib.Path("moody.txt").write_text(k)
+"""
+ADDED = {
+    "cores": {"cmd": f'python -c "{CORES}"', "params": ["k"], "outs": ["cores.txt"]},
+    "moody": {
+        "cmd": "python moody.py",
+        "deps": ["moody.py"],
+        "params": ["k"],
+        "outs": ["moody.txt"],
+    },
+}
+TABLE = {"k2": {"k": 2}, "k3": {"k": 3}, "k4": {"k": 4}, "k5": {"k": 5}}
+
+
+@pytest.fixture
+def varied(small) -> Path:
+    """The small pipeline with a table of variants, committed."""
+    (small / "moody.py").write_text(MOODY)
+    stages = {"stages": {**PIPELINE["stages"], **ADDED}}
+    (small / "dvc.yaml").write_text(yaml.safe_dump(stages, sort_keys=False))
+    params = "k: 1 # a comment\n" + yaml.safe_dump({"variants": TABLE})
+    (small / "params.yaml").write_text(params)
+    (small / ".gitignore").write_text(".variants/\n.cache\n.scratch/\n*.txt\nadapter\n")
+    run("git", "add", "-A")
+    run("git", *IDENTITY, "commit", "-q", "-m", "variants")
+    return small
+
+
+def experiments() -> dict[str, int]:
+    """Names and k of this repository's experiments."""
+    shown = json.loads(dvc("exp", "show", "--json"))
+    found = {}
+    for baseline in shown:
+        for experiment in baseline.get("experiments") or []:
+            revision = experiment["revs"][0]
+            found[revision["name"]] = revision["data"]["params"]["params.yaml"]["data"]["k"]
+    return found
+
+
+def ran(name: str) -> list[str]:
+    lines = (FOLDER / f"{name}.log").read_text().splitlines()
+    return [line.split("'")[1] for line in lines if line.startswith("Running stage")]
+
+
+def test_variants_become_experiments_and_share_what_they_share(varied):
+    run_variants(["k2", "k3"], jobs=2)
+    assert experiments() == {"k2": 2, "k3": 3}
+    assert set(ran("k2")) == set(ran("k3")) == {"hints", "adapter", "cores", "moody"}
+    assert (varied / "params.yaml").read_text().startswith("k: 1 # a comment\n")
+    assert (FOLDER / "k2/params.yaml").read_text().startswith("k: 2 # a comment\n")
+    mine = sorted(os.sched_getaffinity(0))
+    shares = [json.loads((FOLDER / name / "cores.txt").read_text()) for name in ("k2", "k3")]
+    assert sorted(sum(shares, [])) == mine if len(mine) > 1 else shares == [mine, mine]
+    before = len(ran("k2"))
+    run_variants(["k2"], jobs=1)
+    assert len(ran("k2")) == before  # nothing ran again
+    assert experiments() == {"k2": 2, "k3": 3}
+
+
+def test_one_that_fails_is_named_and_keeps_no_other_back(varied):
+    with pytest.raises(UserError, match=r"variants that failed: k4\. See \.variants/k4\.log"):
+        run_variants(["k4", "k2"], jobs=1)
+    assert experiments() == {"k2": 2}
+    run_variants(["k4", "k2"], jobs=1)
+    assert experiments() == {"k2": 2, "k4": 4}
+    assert ran("k4").count("hints") == 1  # it went on where it had stopped
+
+
+def test_stopped_ones_leave_no_process_and_go_on(varied):
+    code = "from hintdistill.cli import main; import sys; sys.argv[1:] = ['variants', 'k5']; main()"
+    running = subprocess.Popen([sys.executable, "-c", code])
+    deadline = time.monotonic() + 60
+    while not (FOLDER / "k5/.scratch/once").exists():
+        assert running.poll() is None and time.monotonic() < deadline
+        time.sleep(0.05)
+    running.send_signal(signal.SIGINT)
+    assert running.wait(timeout=30) != 0
+    listed = subprocess.run(["pgrep", "-f", "moody.py"], capture_output=True, text=True)
+    assert not listed.stdout.split()
+    assert experiments() == {}
+    run_variants(["k5"], jobs=1)
+    assert experiments() == {"k5": 5} and ran("k5").count("hints") == 1
+
+
+def test_code_that_is_not_committed_is_not_run(varied):
+    with (varied / "dvc.yaml").open("a") as file:
+        file.write("# a comment\n")
+    with pytest.raises(UserError, match=r"dvc\.yaml.*Commit, or stash"):
+        run_variants([], jobs=1)
+    assert not FOLDER.exists()
+
+
+@pytest.mark.parametrize(
+    ("table", "names", "said"),
+    [
+        (None, [], "expected a table `variants`"),
+        ({"a": {"no.such": 1}}, [], r"variants\.a: there is no parameter 'no\.such'"),
+        ({"a": {"k.deeper": 1}}, [], "there is no parameter"),
+        ({"../up": {"k": 1}}, [], r"variants\.\.\./up: expected `name"),
+        ({"a": 3}, [], "got 3"),
+        ({"a": {"k": 1}}, ["b"], r"expected some of \['a'\], got \['b'\]"),
+    ],
+)
+def test_wrong_tables_are_errors(tmp_path, monkeypatch, table, names, said):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump({"k": 1, "variants": table}))
+    with pytest.raises(UserError, match=said):
+        read_variants(names)
