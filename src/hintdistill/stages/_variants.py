@@ -166,7 +166,8 @@ def run_variants(names: Sequence[str], jobs: int) -> None:
     changed = _git("status", "--porcelain", "--", *CODE)
     if changed:
         raise UserError(
-            f"variants run what is committed, and this differs from it: {changed}. Commit or stash it."
+            f"variants run what is committed, and this differs from it: {changed}. Commit it, or "
+            "stash it."
         )
     revision, cache = _git("rev-parse", "HEAD"), _dvc("cache", "dir")
     log.info("first what all variants share: dvc repro")
