@@ -1,10 +1,10 @@
-# make run | test | lint | repro | check | variants JOBS=2 | push | pull | publish NAME=... ; set-up
-# happens by itself, once.
+# make run | test | lint | repro | check | variants JOBS=2 | compare | push | pull | publish NAME=...
+# Set-up happens by itself, once.
 PYTHON ?= python3
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: setup run test lint repro check variants push pull publish
+.PHONY: setup run test lint repro check variants compare push pull publish
 .DEFAULT_GOAL := run
 
 setup: $(VENV)/installed
@@ -60,6 +60,10 @@ check: setup
 
 variants: setup
 	hintdistill variants --jobs $(or $(JOBS),1)
+
+compare: setup
+	hintdistill compare
+	@cat metrics/variants.md
 
 publish: setup
 	hintdistill publish --name $(NAME)

@@ -13,6 +13,10 @@ import yaml
 from small_pipeline import IDENTITY, PIPELINE, dvc, run
 
 from hintdistill.errors import UserError
+from hintdistill.evaluation.metrics import EPISODE_COLUMNS
+from hintdistill.evaluation.variants import bank_changes, flat_params
+from hintdistill.records import Hint
+from hintdistill.stages._compare import write_comparison
 from hintdistill.stages._variants import FOLDER, read_variants, run_variants
 
 CORES = "import os; open('cores.txt', 'w').write(str(sorted(os.sched_getaffinity(0))))"
@@ -133,3 +137,79 @@ def test_wrong_tables_are_errors(tmp_path, monkeypatch, table, names, said):
     (tmp_path / "params.yaml").write_text(yaml.safe_dump({"k": 1, "variants": table}))
     with pytest.raises(UserError, match=said):
         read_variants(names)
+
+
+# Ten tasks; arm rag wins as many as k, arm base one; the bank's last two hints depend on k.
+EPISODES = f"""import json, pathlib, yaml
+k = yaml.safe_load(open("params.yaml"))["hints"]["k"]
+rows = ["{EPISODE_COLUMNS}"]
+for arm, wins, tokens in (("base", 1, 100), ("rag", k, 100 * k)):
+    for task in range(10):
+        won = int(task < wins)
+        end = f"{{won}},{{won}}.0,5,6,{{tokens}},9,done"
+        rows.append(f"alfworld,react,{{arm}},0,t{{task}},heat,{{end}}")
+for name in ("metrics", "data/alfworld/react"):
+    pathlib.Path(name).mkdir(parents=True, exist_ok=True)
+pathlib.Path("metrics/episodes.csv").write_text("\\n".join(rows) + "\\n")
+texts = ["Open it.", f"Look {{k}} times at every shelf.", "Go." if k == 2 else "Eat!"]
+hints = [
+    dict(hint_id=text, type="heat", text=text, mentions=1, writer="diagnose", env="alfworld",
+         source_task_ids=["t"], source_episode_ids=["e"], schema="hint/1")
+    for text in texts
+]
+lines = "".join(json.dumps(hint) + "\\n" for hint in hints)
+pathlib.Path("data/alfworld/react/hints.jsonl").write_text(lines)
+"""
+
+
+def hint(text, kind="heat") -> Hint:
+    return Hint(
+        hint_id=text, env="alfworld", type=kind, text=text, writer="diagnose", mentions=1,
+        source_task_ids=["t"], source_episode_ids=["e"],
+    )  # fmt: skip
+
+
+def test_a_comparison_is_paired_and_says_what_differs(small):
+    (small / "episodes.py").write_text(EPISODES)
+    outs = ["data/alfworld/react/hints.jsonl", {"metrics/episodes.csv": {"cache": False}}]
+    stage = {"cmd": "python episodes.py", "params": ["hints.k"], "outs": outs}
+    (small / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"report": stage}}))
+    table = {"k8": {"hints.k": 8}, "same": {"hints.bank": "/../react"}}
+    params = {"hints": {"k": 2, "bank": ""}, "variants": table}
+    (small / "params.yaml").write_text(yaml.safe_dump(params))
+    (small / ".gitignore").write_text(".variants/\n.cache\n.scratch/\n/data\n")
+    run("git", "rm", "-q", "-f", "--cached", "dvc.lock")
+    Path("dvc.lock").unlink()
+    run("git", "add", "-A")
+    run("git", *IDENTITY, "commit", "-q", "-m", "episodes")
+    with pytest.raises(UserError, match="it has none"):
+        write_comparison([])
+    run_variants([], jobs=2)
+    page = write_comparison([]).read_text()
+    assert "| k8 | `hints.k: 8` | 3 |  |" in page
+    assert "Arm `base`: the same episodes in all, 10.0 % of 10." in page
+    assert "| workspace | 10 | 20.0 (5.7 to 51.0) |  |  | 5.0 | 200 | 9 |" in page
+    assert (
+        "| k8 | 10 | 80.0 (49.0 to 94.3) | +60.0 (+30.0 to +90.0) | 0.031 | 5.0 | 800 | 9 |" in page
+    )
+    assert "| same | 10 | 20.0 (5.7 to 51.0) | +0.0 (+0.0 to +0.0) | 1.000 |" in page
+    assert "- reworded, heat: Look 2 times at every shelf. -> Look 8 times at every shelf." in page
+    assert "- added, heat: Eat!" in page and "- dropped, heat: Go." in page
+    with pytest.raises(UserError, match=r"\['k8', 'same'\], got \['k9'\]"):
+        write_comparison(["k9"])
+
+
+def test_changes_of_banks_are_by_type():
+    old = [hint("Open the fridge."), hint("Use the lamp.", "look")]
+    new = [hint("Open the fridge!"), hint("Use the lamp.", "heat")]
+    assert bank_changes(old, new) == [
+        "- reworded, heat: Open the fridge. -> Open the fridge!",
+        "- added, heat: Use the lamp.",
+        "- dropped, look: Use the lamp.",
+    ]
+    assert bank_changes(old, old) == []
+
+
+def test_parameters_are_compared_by_key():
+    params = {"hints": {"k": 1, "prune": []}, "envs": ["alfworld"], "variants": {"a": {"k": 1}}}
+    assert flat_params(params) == {"hints.k": 1, "hints.prune": [], "envs": ["alfworld"]}

@@ -113,6 +113,15 @@ def variants(names: tuple[str, ...], jobs: int) -> None:
 
 
 @cli.command()
+@click.argument("names", nargs=-1)
+def compare(names: tuple[str, ...]) -> None:
+    """This run against experiments, all or NAMES, on one page: metrics/variants.md; no stage."""
+    from hintdistill.stages._compare import write_comparison
+
+    click.echo(f"written: {write_comparison(names)}")
+
+
+@cli.command()
 def times() -> None:
     """Show how long each stage took when it last ran here; no stage."""
     click.echo(times_text())

@@ -21,12 +21,12 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f}"
 
 
-def _share(row: dict[str, Any], key: str) -> str:
+def share(row: dict[str, Any], key: str) -> str:
     """A share of 1 and its interval, in percent."""
     return f"{percent(row[key])} ({percent(row[f'{key}_lo'])} to {percent(row[f'{key}_hi'])})"
 
 
-def _points(difference: dict[str, Any]) -> str:
+def points(difference: dict[str, Any]) -> str:
     diff, lo, hi = (f"{100 * difference[key]:+.1f}" for key in ("diff", "lo", "hi"))
     return f"{diff} ({lo} to {hi})"
 
@@ -41,9 +41,9 @@ def arms_table(cell: dict[str, Any]) -> str:
     ]
     for arm in ARMS:
         row = cell[arm]
-        score = f"{_share(row, 'reward')} | " if graded else ""
+        score = f"{share(row, 'reward')} | " if graded else ""
         lines.append(
-            f"| {arm} | {ARM_WORDS[arm]} | {row['n']} | {score}{_share(row, 'success')} "
+            f"| {arm} | {ARM_WORDS[arm]} | {row['n']} | {score}{share(row, 'success')} "
             f"| {row['steps']:.1f} | {row['tokens']:.0f} | {row['tokens_new']:.0f} "
             f"| {row['invalid']:.1f} |"
         )
@@ -60,12 +60,12 @@ def comparisons_table(cell: dict[str, Any]) -> str:
     ]  # fmt: skip
     for a, b in COMPARISONS:
         c = cell["compare"][f"{a}-{b}"]
-        score = f"{_points(graded[f'{a}-{b}'])} | " if graded else ""
-        lines.append(f"| {a} - {b} | {score}{_points(c)} | {_p_value(c['p'])} |")
+        score = f"{points(graded[f'{a}-{b}'])} | " if graded else ""
+        lines.append(f"| {a} - {b} | {score}{points(c)} | {p_value(c['p'])} |")
     return "\n".join(lines)
 
 
-def _p_value(p: float) -> str:
+def p_value(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 

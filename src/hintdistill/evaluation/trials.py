@@ -18,7 +18,7 @@ from hintdistill.records import write_json
 
 TRIALS = Path("metrics/trials")
 # Of the parameters, these say nothing about a setting that is chosen; nor do other agents' blocks.
-NOT_CHOSEN = {"envs", "agents", "eval", "llm"}
+NOT_CHOSEN = {"envs", "agents", "eval", "llm", "variants"}
 
 
 def keep_trial(

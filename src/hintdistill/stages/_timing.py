@@ -9,6 +9,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import NamedTuple
 
 from hintdistill.errors import UserError
@@ -97,19 +98,19 @@ def note(entry: StageTime) -> None:
         file.write(json.dumps(entry._asdict()) + "\n")
 
 
-def noted() -> dict[str, StageTime]:
+def noted(path: Path = TIMES) -> dict[str, StageTime]:
     """The latest time of each stage on this machine, in the order of the pipeline.
 
     A time that is not all of a stage's counts only where there is no other.
     """
     latest: dict[str, StageTime] = {}
-    lines = TIMES.read_text(encoding="utf-8").splitlines() if TIMES.is_file() else []
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     for number, line in enumerate(lines, start=1):
         try:
             entry = StageTime(**json.loads(line))
         except (ValueError, TypeError):
             raise UserError(
-                f"{TIMES}, line {number}: expected a stage's time, got {line[:80]!r}. "
+                f"{path}, line {number}: expected a stage's time, got {line[:80]!r}. "
                 "Remove the file; it holds nothing but times."
             ) from None
         if not entry.resumed or latest.get(entry.stage, entry).resumed:

@@ -140,7 +140,10 @@ def _last_line(name: str) -> str:
 def _save(name: str) -> None:
     """Make the finished clone an experiment of this repository's."""
     clone = FOLDER / name
-    _dvc("exp", "save", "-f", "-n", name, cwd=clone)
+    # Figures of a cell that nobody has committed yet are new files to git.
+    new = _git("ls-files", "--others", "--exclude-standard", cwd=clone).splitlines()
+    included = [word for path in new for word in ("--include-untracked", path)]
+    _dvc("exp", "save", "-f", "-n", name, *included, cwd=clone)
     _dvc("exp", "push", "-f", "--no-cache", str(Path.cwd()), name, cwd=clone)
 
 

@@ -1,0 +1,91 @@
+"""What `hintdistill compare` does: reads this commit's experiments, and writes the page."""
+
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from hintdistill.errors import UserError
+from hintdistill.evaluation.variants import (
+    Variant,
+    flat_params,
+    read_episodes,
+    render_comparison,
+)
+from hintdistill.params import PARAMS_FILE
+from hintdistill.records import Hint, write_text
+from hintdistill.stages._cell import BankParams, Cell
+from hintdistill.stages._timing import TIMES, noted
+from hintdistill.stages._variants import FOLDER
+
+PAGE = Path("metrics/variants.md")
+EPISODES = "metrics/episodes.csv"
+BASELINE = "workspace"
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], capture_output=True, text=True)
+    if done.returncode:
+        raise UserError(f"`git {' '.join(arguments)}` failed: {done.stderr.strip()[-300:]}")
+    return done.stdout
+
+
+def experiments() -> dict[str, str]:
+    """Refs of the experiments that start from this commit, by name."""
+    head = _git("rev-parse", "HEAD").strip()
+    home = f"refs/exps/{head[:2]}/{head[2:]}/"
+    refs = _git("for-each-ref", "--format=%(refname)", home).split()
+    return {ref.removeprefix(home): ref for ref in refs}
+
+
+def _read(path: str, ref: str | None) -> str:
+    """A file that git has: of an experiment, or of this folder."""
+    if ref is not None:
+        return _git("show", f"{ref}:{path}")
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{path}: expected a finished run's: {error}. Run `dvc repro`.") from None
+
+
+def _bank(cell: Cell, bank: str, name: str, ref: str | None) -> list[Hint]:
+    """The hints that a run's agent was given, from this folder, the cache or a remote."""
+    import dvc.api
+    from dvc.exceptions import DvcException
+
+    path = BankParams(bank=bank).path(cell)
+    try:
+        text = dvc.api.read(str(path), rev=ref)
+    except (DvcException, OSError) as error:
+        raise UserError(f"{path} of {name}: expected a bank: {error}. Run `make pull`.") from None
+    return [Hint.model_validate_json(line) for line in text.splitlines()]
+
+
+def _read_run(name: str, ref: str | None) -> Variant:
+    params = flat_params(yaml.safe_load(_read(str(PARAMS_FILE), ref)))
+    episodes = read_episodes(_read(EPISODES, ref).splitlines())
+    banks = {cell: _bank(Cell(*cell), params["hints.bank"], name, ref) for cell in episodes}
+    times = noted((FOLDER / name if ref else Path()) / TIMES)
+    seconds = sum(entry.seconds for entry in times.values()) if times else None
+    return Variant(name, params, episodes, banks, seconds)
+
+
+def write_comparison(names: Sequence[str]) -> Path:
+    """Compare this folder's run with experiments of this commit, all or those of these names.
+
+    Raises:
+        UserError: there is no such experiment, or a run lacks a file.
+    """
+    refs = experiments()
+    unknown = sorted(set(names) - set(refs))
+    if unknown or not refs:
+        raise UserError(
+            f"compare: expected experiments of this commit, it has {list(refs) or 'none'}"
+            + (f", got {unknown}" if unknown else "")
+            + ". Run `make variants`."
+        )
+    chosen = names or sorted(refs)
+    runs = [_read_run(BASELINE, None), *(_read_run(name, refs[name]) for name in chosen)]
+    write_text(PAGE, render_comparison(runs))
+    return PAGE
