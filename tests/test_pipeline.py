@@ -157,6 +157,31 @@ def test_a_report_of_two_agents_shows_each_apart(finished, tmp_path, monkeypatch
     assert text.index("alfworld, react") < text.index("alfworld, stateact")
 
 
+def test_lineage_leads_from_the_panel_to_the_metrics(finished):
+    def trace(name):
+        done = finished.run("hintdistill", "trace", name)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    row = read_jsonl(finished.folder / CELL / "distilled.jsonl", TrainingRow)[0]
+    told = trace(row.episode_id)
+    assert "by stage teacher@alfworld-react with" in told and "hints.k=3" in told
+    assert f"from task {row.task_id} of split train" in told
+    assert f"rows of student alfworld-react-distilled: {row.row_id}" in told
+    teacher = next(e for e in episodes_of(finished, "teacher.jsonl") if e.hints)
+    hint = teacher.hints[0]
+    told = trace(hint.hint_id)
+    failed = [e.episode_id for e in episodes_of(finished, "failures.jsonl") if not e.success]
+    assert any(f"after failed episodes: {name}" in told for name in failed)
+    assert hint.text in told and "episodes of teacher.jsonl" in told and "of train" in told
+    told = trace("alfworld-react-distilled")
+    assert f"-> {EVAL} episodes of eval/distilled.jsonl" in told
+    assert "by stage train@alfworld-react-distilled with" in told
+    assert "run: a run that is not committed" in told
+    wrong = finished.run("hintdistill", "trace", "no-such")
+    assert wrong.returncode == 1 and "alfworld-react" in wrong.stderr
+
+
 def test_stateact_shops_through_the_same_stages(finished, checkout):
     """WebShop, with a model that was given no warm start; the base model is the finished run's."""
     folder, cell = checkout.folder, "webshop-stateact"

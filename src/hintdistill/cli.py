@@ -122,6 +122,15 @@ def compare(names: tuple[str, ...]) -> None:
 
 
 @cli.command()
+@click.argument("name")
+def trace(name: str) -> None:
+    """Where NAME came from and what used it: an episode, a hint or an adapter; no stage."""
+    from hintdistill.stages._trace import trace_text
+
+    click.echo(trace_text(name))
+
+
+@cli.command()
 def times() -> None:
     """Show how long each stage took when it last ran here; no stage."""
     click.echo(times_text())

@@ -1,0 +1,201 @@
+"""What `hintdistill trace` does: where an episode, a hint or an adapter came from, and who used it.
+
+Back to the panel's tasks, forward to the metrics, from the run that is in this folder.
+"""
+
+import subprocess
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hintdistill.errors import UserError
+from hintdistill.llm.weights import adapter_identity
+from hintdistill.records import SPLITS, Episode, Hint, Task, TrainingRow, read_jsonl
+from hintdistill.stages._cell import STUDENTS, Cell
+
+LOCK = Path("dvc.lock")
+SHOWN = 5  # of a list of ids
+# Files of episodes below a cell's folder, and the stages that write them.
+EPISODES = {
+    "demos.jsonl": "demos",
+    "failures.jsonl": "failures",
+    "teacher.jsonl": "teacher",
+    "eval/base.jsonl": "base_eval",
+    **{f"eval/{a}.jsonl": "prompt_eval" for a in ("rag", "placebo_wrong_type", "placebo_constant")},
+    **{f"eval/{arm}.jsonl": "student_eval" for arm in STUDENTS},
+}
+
+
+class _Run:
+    """What one environment and agent have played and made, read when it is asked for."""
+
+    def __init__(self, cell: Cell) -> None:
+        self.cell = cell
+
+    @cached_property
+    def tasks(self) -> dict[str, Task]:
+        return self.cell.read_tasks()
+
+    @cached_property
+    def episodes(self) -> dict[str, list[Episode]]:
+        """Episodes by file; what is absent is left out."""
+        paths = {name: self.cell.data / name for name in EPISODES}
+        return {name: read_jsonl(path, Episode) for name, path in paths.items() if path.is_file()}
+
+    @cached_property
+    def hints(self) -> dict[str, Hint]:
+        path = self.cell.hints
+        return {h.hint_id: h for h in read_jsonl(path, Hint)} if path.is_file() else {}
+
+    @cached_property
+    def rows(self) -> dict[str, list[TrainingRow]]:
+        """Training rows by student."""
+        paths = {arm: self.cell.data / f"{arm}.jsonl" for arm in STUDENTS}
+        return {arm: read_jsonl(p, TrainingRow) for arm, p in paths.items() if p.is_file()}
+
+    def stage_of(self, file: str) -> str:
+        stage, name = EPISODES[file], f"@{self.cell.name}"
+        arm = f"-{Path(file).stem}" if stage in ("prompt_eval", "student_eval") else ""
+        return f"{stage}{name}{arm}"
+
+
+def trace_text(name: str) -> str:
+    """Lineage of an episode's id, a hint's id, or an adapter's folder name, in lines.
+
+    Raises:
+        UserError: nothing here has that name.
+    """
+    runs = [
+        _Run(Cell(path.parent.parent.name, path.parent.name))
+        for path in sorted(Path("data").glob("*/*/failures.jsonl"))
+    ]
+    for run in runs:
+        for file, episodes in run.episodes.items():
+            for episode in episodes:
+                if episode.episode_id == name:
+                    return _text(_episode(run, file, episode))
+        if name in run.hints:
+            return _text(_hint(run, run.hints[name]))
+        for arm in STUDENTS:
+            adapter = run.cell.adapter(arm)
+            if adapter.is_dir() and name.rstrip("/") in (adapter.name, str(adapter)):
+                return _text(_adapter(run, arm))
+    cells = ", ".join(run.cell.name for run in runs) or "none"
+    raise UserError(
+        f"trace: expected the id of an episode or a hint, or an adapter as in "
+        f"`alfworld-react-distilled`, got {name!r}. Searched the runs in data/: {cells}. If it is "
+        "another run's, `dvc exp apply` or `git checkout` that one, and `dvc checkout`."
+    )
+
+
+def _text(lines: Iterable[str]) -> str:
+    return "\n".join([*lines, *_revision()])
+
+
+def _revision() -> Iterator[str]:
+    """The commit that this run's lock file is of."""
+    command = ["git", "log", "-1", "--format=%h %s", "--", str(LOCK)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", str(LOCK)]).returncode
+    said = "a run that is not committed; the last one that is" if changed else "committed in"
+    yield f"run: {said}: {done.stdout.strip() or 'none'}"
+
+
+def _few(ids: Sequence[str]) -> str:
+    more = f", and {len(ids) - SHOWN} more" if len(ids) > SHOWN else ""
+    return ", ".join(ids[:SHOWN]) + more
+
+
+def _stage(stage: str) -> Iterator[str]:
+    """The stage and the parameters that it read, as dvc.lock has them."""
+    locked: dict[str, Any] = {}
+    if LOCK.is_file():
+        locked = (yaml.safe_load(LOCK.read_text(encoding="utf-8")) or {}).get("stages", {})
+    params = locked.get(stage, {}).get("params", {}).get("params.yaml", {})
+    shown = ", ".join(f"{key}={value}" for key, value in sorted(params.items()))
+    yield f"  by stage {stage}" + (f" with {shown}" if shown else ", which dvc.lock does not have")
+
+
+def _tasks(run: _Run, ids: Iterable[str]) -> Iterator[str]:
+    """The tasks behind something, in the panel."""
+    found = sorted(set(ids))
+    splits = Counter(run.tasks[task].split for task in found)
+    counts = ", ".join(f"{splits[split]} of {split}" for split in SPLITS if splits[split])
+    yield f"  from tasks ({counts}): {_few(found)}"
+
+
+def _episode(run: _Run, file: str, episode: Episode) -> Iterator[str]:
+    task = run.tasks[episode.task_id]
+    yield f"episode {episode.episode_id}, in {run.cell.data / file}"
+    yield from _stage(run.stage_of(file))
+    won = "won" if episode.success else f"lost ({episode.stop_reason})"
+    yield f"  arm {episode.arm}, {won}, {episode.n_turns} turns, reward {episode.reward:.2f}"
+    yield f"  from task {task.task_id} of split {task.split}, type {task.type}: {task.instruction}"
+    model = f"{episode.model.name}, weights {episode.model.sha256[:16]}"
+    yield f"  played by {model}" + (f", adapter {episode.adapter[:16]}" if episode.adapter else "")
+    for ref in episode.hints:
+        known = run.hints.get(ref.hint_id)
+        source = (
+            f"learnt from {_few(known.source_episode_ids)}" if known else f"not in {run.cell.hints}"
+        )
+        yield f"  shown hint {ref.hint_id}, {source}: {ref.text}"
+    if file == "failures.jsonl":
+        made = [h for h in run.hints.values() if episode.episode_id in h.source_episode_ids]
+        for hint in made:
+            yield f"  -> hint {hint.hint_id}: {hint.text}"
+    yield from _trained_on(run, {episode.episode_id})
+    if file.startswith("eval/"):
+        yield f"  -> metrics/summary.json: {run.cell.env}, {run.cell.agent}, {episode.arm}"
+
+
+def _trained_on(run: _Run, episodes: set[str]) -> Iterator[str]:
+    """The students that learn from these episodes."""
+    for arm, rows in run.rows.items():
+        mine = [row.row_id for row in rows if row.episode_id in episodes]
+        if mine:
+            yield f"  -> {len(mine)} rows of student {run.cell.adapter(arm).name}: {_few(mine)}"
+
+
+def _hint(run: _Run, hint: Hint) -> Iterator[str]:
+    yield f"hint {hint.hint_id}, in {run.cell.hints}: {hint.text}"
+    yield from _stage(f"hints@{run.cell.name}")
+    yield f"  for {hint.type}, written by {hint.writer}, said {hint.mentions} times"
+    yield f"  after failed episodes: {_few(hint.source_episode_ids)}"
+    yield from _tasks(run, hint.source_task_ids)
+    taught: set[str] = set()
+    for file, episodes in run.episodes.items():
+        shown = [e for e in episodes if hint.hint_id in {ref.hint_id for ref in e.hints}]
+        if shown:
+            won = sum(e.success for e in shown)
+            yield f"  -> shown in {len(shown)} episodes of {file}, {won} won"
+        if file == "teacher.jsonl":
+            taught = {e.episode_id for e in shown}
+    yield from _trained_on(run, taught)
+
+
+def _adapter(run: _Run, arm: str) -> Iterator[str]:
+    folder = run.cell.adapter(arm)
+    sha256 = adapter_identity(folder)
+    yield f"adapter {folder}, weights {sha256[:16]}"
+    yield from _stage(f"train@{run.cell.name}-{arm}")
+    rows = run.rows.get(arm, [])
+    source = "failures.jsonl" if arm == "sft" else "teacher.jsonl"
+    ids = {row.episode_id for row in rows}
+    episodes = [e for e in run.episodes.get(source, []) if e.episode_id in ids]
+    yield f"  on {len(rows)} rows, of {len(episodes)} episodes of {source}: {_few(sorted(ids))}"
+    yield from _tasks(run, (row.task_id for row in rows))
+    hints = Counter(ref.hint_id for e in episodes for ref in e.hints)
+    if hints:
+        most = _few([hint for hint, _ in hints.most_common()])
+        yield f"  their prompts had {len(hints)} hints, taken away: {most}"
+    for model in sorted({f"{e.model.name}, weights {e.model.sha256[:16]}" for e in episodes}):
+        yield f"  on top of {model}"
+    for file, played in run.episodes.items():
+        mine = [e for e in played if e.adapter == sha256]
+        if mine:
+            won = sum(e.success for e in mine)
+            yield f"  -> {len(mine)} episodes of {file}, {won} won: metrics/summary.json, {arm}"
