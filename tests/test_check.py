@@ -8,6 +8,7 @@ from small_pipeline import PIPELINE, WRITE, dvc, run
 
 from hintdistill.errors import UserError
 from hintdistill.stages._check import find_problems
+from hintdistill.stages._lock import sizes_text
 
 
 def stages(*, remote: bool) -> dict[str, str]:
@@ -68,3 +69,10 @@ def test_what_can_not_be_read_is_an_error(small):
     (small / "dvc.lock").write_text(json.dumps([]))
     with pytest.raises(UserError, match=r"dvc\.lock: expected"):
         find_problems(remote=False)
+
+
+def test_sizes_are_those_of_the_artifacts(small):
+    shown = {line.split()[0]: float(line.split()[1]) for line in sizes_text().splitlines()}
+    adapter = sum(path.stat().st_size for path in (small / "adapter").iterdir())
+    assert shown["adapter"] == pytest.approx(adapter / 2**20, abs=0.05)
+    assert list(shown) == [*PIPELINE["stages"], "total"]

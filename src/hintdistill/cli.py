@@ -137,6 +137,14 @@ def times() -> None:
 
 
 @cli.command()
+def sizes() -> None:
+    """Show what each stage's artifacts take in the cache; no stage."""
+    from hintdistill.stages._lock import sizes_text
+
+    click.echo(sizes_text())
+
+
+@cli.command()
 def spent() -> None:
     """Show what each stage has used of an LLM server, in tokens and money; no stage."""
     from hintdistill.llm.ledger import spent_text

@@ -11,11 +11,9 @@ from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
 from hintdistill.errors import UserError
+from hintdistill.stages._lock import read_lock
 
-LOCK = Path("dvc.lock")
 SHOWN = 3  # of what has changed for a stage
 # How DVC calls what is recorded in dvc.lock and not in this folder; it may be stored elsewhere.
 ABSENT = {"deleted", "not in cache"}
@@ -41,21 +39,11 @@ def find_problems(*, remote: bool) -> list[Problem]:
     Raises:
         UserError: dvc.lock is missing or broken, or DVC or its remote does not answer.
     """
-    locked = _read_lock()
+    locked = read_lock()
     problems = [*_pending(locked), *_unlinked(locked)]
     if remote:
         problems += _unstored(locked)
     return sorted(set(problems))
-
-
-def _read_lock() -> Mapping[str, Any]:
-    try:
-        return yaml.safe_load(LOCK.read_text(encoding="utf-8"))["stages"]
-    except (OSError, yaml.YAMLError, TypeError, KeyError) as error:
-        raise UserError(
-            f"{LOCK}: expected DVC's record of a run: {error!r:.200}. Run `dvc repro` first, or "
-            "`git checkout dvc.lock`."
-        ) from None
 
 
 def _dvc(*arguments: str) -> Any:

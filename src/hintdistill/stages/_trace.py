@@ -8,16 +8,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from hintdistill.errors import UserError
 from hintdistill.llm.weights import adapter_identity
 from hintdistill.records import SPLITS, Episode, Hint, Task, TrainingRow, read_jsonl
 from hintdistill.stages._cell import STUDENTS, Cell
+from hintdistill.stages._lock import LOCK, read_lock
 
-LOCK = Path("dvc.lock")
 SHOWN = 5  # of a list of ids
 # Files of episodes below a cell's folder, and the stages that write them.
 EPISODES = {
@@ -112,10 +109,7 @@ def _few(ids: Sequence[str]) -> str:
 
 def _stage(stage: str) -> Iterator[str]:
     """The stage and the parameters that it read, as dvc.lock has them."""
-    locked: dict[str, Any] = {}
-    if LOCK.is_file():
-        locked = (yaml.safe_load(LOCK.read_text(encoding="utf-8")) or {}).get("stages", {})
-    params = locked.get(stage, {}).get("params", {}).get("params.yaml", {})
+    params = read_lock().get(stage, {}).get("params", {}).get("params.yaml", {})
     shown = ", ".join(f"{key}={value}" for key, value in sorted(params.items()))
     yield f"  by stage {stage}" + (f" with {shown}" if shown else ", which dvc.lock does not have")
 
