@@ -86,7 +86,7 @@ def test_a_rows_tokens_are_those_fed_at_evaluation_turn_by_turn(finished, games,
     from hintdistill.agents.rollout import play_cohort
 
     model = finished.folder / "models/warm/alfworld-react"
-    engine = SpyEngine(model, None, threads=2, dtype="float32", max_new_tokens=12)
+    engine = SpyEngine(model, None, threads=1, dtype="float32", max_new_tokens=12)
     panel = {task.task_id: (task, game) for task, game in games if task.split == "eval"}
     tasks = [task for task, _ in panel.values()][:2]
     fed = {}
@@ -110,7 +110,7 @@ def test_cached_decoding_equals_decoding_from_scratch(finished):
     from hintdistill.llm.engine import Request
 
     model = finished.folder / "models/warm/alfworld-react"
-    engine = TransformersEngine(model, None, threads=2, dtype="float32", max_new_tokens=12)
+    engine = TransformersEngine(model, None, threads=1, dtype="float32", max_new_tokens=12)
     talks = [conversation("You play.", "see a cup 1. " * (3 + i)) for i in range(3)]
     for _ in range(3):
         cached = engine.generate([Request(i, talk) for i, talk in enumerate(talks)])

@@ -18,7 +18,7 @@ from hintdistill.llm.openvino import OpenvinoEngine, cached_tokens
 from hintdistill.llm.transformers import TransformersEngine
 from hintdistill.records import Message
 
-LIMITS = {"threads": 2, "max_new_tokens": 6}
+LIMITS = {"threads": 1, "max_new_tokens": 6}
 PROMPTS = [
     "What is the capital of France?",
     "Count: one, two, three, four,",

@@ -105,6 +105,16 @@ def test_episodes_csv(finished):
     assert all(int(row["tokens_new"]) <= int(row["tokens"]) for row in rows)
 
 
+def test_what_dvc_shows_of_a_run_is_short(finished):
+    shown = json.loads(finished.run("dvc", "metrics", "show", "--json").stdout)
+    (path,) = shown[""]["data"]
+    success = shown[""]["data"][path]["data"]["alfworld"]["react"]
+    summary = json.loads((finished.folder / "metrics/summary.json").read_text())
+    cell = summary["alfworld"]["react"]
+    assert list(success) == ["base", "distilled", "rag", "sft"]
+    assert all(success[arm] == round(100 * cell[arm]["success"], 1) for arm in success)
+
+
 def test_report_says_what_was_kept(finished):
     report = (finished.folder / "metrics/report.md").read_text()
     assert "strip.keep: all" in report

@@ -17,6 +17,7 @@ from hintdistill.settings import Settings
 from hintdistill.stages._cell import Cell, EvalParams, ModelParams
 
 METRICS = Path("metrics")
+HEADLINE = ("base", "rag", "sft", "distilled")
 _INTERVAL = ("success", "success_lo", "success_hi")
 
 
@@ -86,6 +87,19 @@ def command() -> None:
     )
     write_text(METRICS / "report.md", text)
     write_json(METRICS / "summary.json", summary)
+    write_json(METRICS / "success.json", _success(summary))
+
+
+def _success(summary: dict[str, Any]) -> dict[str, Any]:
+    """Success of the arms that differ by design, in percent, and their score where it is graded."""
+    found: dict[str, Any] = {}
+    for env, agents in summary.items():
+        for agent, arms in agents.items():
+            shown = {arm: round(100 * arms[arm]["success"], 1) for arm in HEADLINE}
+            if "compare_reward" in arms:
+                shown |= {f"{a}_score": round(100 * arms[a]["reward"], 1) for a in HEADLINE}
+            found.setdefault(env, {})[agent] = shown
+    return found
 
 
 def _write_csv(path: Path, header: str, rows: list[tuple]) -> None:
