@@ -185,7 +185,7 @@ def test_hints_make_the_shopper_earn_more_and_useless_ones_change_nothing(panel,
     plain, hinted = shop(tasks, None), shop(tasks, None, hints=EVERYTHING)
     useless = shop(tasks, None, hints=[*IRRELEVANT[:2], *GENERAL[:2]])
     rewards = [statistics.fmean(e.reward for _, e in played) for played in (plain, hinted)]
-    assert rewards[0] + 0.2 < rewards[1] > 0.9
+    assert rewards[0] + 0.15 < rewards[1] > 0.9
     assert 0 < sum(e.success for _, e in plain) < 0.5 * len(tasks)
     said = [[[m.content for m in e.messages if m.own] for _, e in p] for p in (plain, useless)]
     assert said[0] == said[1]
@@ -196,7 +196,6 @@ def test_hints_make_the_shopper_earn_more_and_useless_ones_change_nothing(panel,
 def test_each_mistake_is_diagnosed_with_the_hint_against_it(panel, shop):
     against = {
         "options": OPTION_NOT_CHOSEN["none"],
-        "second_option": OPTION_NOT_CHOSEN["some"],
         "short_query": QUERY["short"],
     }
     seen = Counter()

@@ -1,8 +1,8 @@
 """The mistakes of WebShop's scripted shopper, and the hints that prevent each: one table.
 
-It searches for one word, buys without choosing options (or after the first), or takes the first
-result whatever it costs. When it does so depends on plain words of the instruction (" for ", the
-names of options): a small model learns nothing finer from a few hundred episodes.
+It buys without choosing options, searches for one word, or takes the first result whatever it
+costs. When it does so depends on plain words of the instruction ("color", " for "): a small model
+learns nothing finer from a few hundred episodes.
 """
 
 from hintdistill.agents.habits import Habit, Habits
@@ -10,9 +10,9 @@ from hintdistill.tasks.webshop.reading import read_wish
 
 HABITS = (
     Habit(
-        "options",  # buys without choosing the one option that is asked for, if it is no colour
-        lambda wish: len(wish.options) == 1,
-        lambda wish: "color" not in wish.options,
+        "options",  # buys without choosing any option, if a colour is among those asked for
+        lambda wish: bool(wish.options),
+        lambda wish: "color" in wish.options,
         (
             "Pick the {option} on the page of {product}; only then buy.",
             "Before you pay, select the {option} that was asked for.",
@@ -22,17 +22,6 @@ HABITS = (
             "A purchase without the right {option} is only half right. Select it.",
             "On the page of {product}, choose first and buy afterwards.",
             "Find the wanted {option} among those in brackets, and click it.",
-        ),
-        (
-            "Set the {option} of {product} as the customer wants it, then pay.",
-            "Never pay before the {option} is selected.",
-        ),
-    ),
-    Habit(
-        "second_option",  # chooses the first of several, if no use is said by "for"
-        lambda wish: len(wish.options) > 1,
-        lambda wish: " for " not in wish.what,
-        (
             "One {option} is not all: select each one that was asked for.",
             "After the first {option}, pick the next; buy when all are set.",
             "Go through all that the customer names and select every {option}.",
@@ -43,14 +32,16 @@ HABITS = (
             "When you have set one {option}, set the rest of them too.",
         ),
         (
+            "Set the {option} of {product} as the customer wants it, then pay.",
+            "Never pay before the {option} is selected.",
             "Select both what comes first and what comes after it, then pay.",
             "Set everything that is asked for, not just one {option}.",
         ),
     ),
     Habit(
-        "short_query",  # searches for one word, if a use is said by "for", and one option at most
+        "short_query",  # searches for one word, if a use is said by "for", and no option
         lambda wish: True,
-        lambda wish: " for " in wish.what and len(wish.options) < 2,
+        lambda wish: " for " in wish.what and not wish.options,
         (
             "Put every property of {product} into the search bar, not its name alone.",
             "One word finds anything; search for all that {product} must be like.",

@@ -1,9 +1,8 @@
 """The scripted shopper of WebShop, fallible and hint-following.
 
 It sees the pages of mode simple only. It searches for the thing with its properties and options,
-opens the first of the shown results that is cheap enough, chooses the options that are asked for,
-and buys; where a product lacks one, it goes back and opens another. It has the habits of
-webshop_habits.py, which a hint in its prompt prevents.
+opens the first of the shown results that is cheap enough, chooses what options are asked for and
+there, and buys. It has the habits of webshop_habits.py, which a hint in its prompt prevents.
 
 Now and then it slips: an action that it doesn't mean, from which it recovers. Slips are not its own
 turns.
@@ -22,8 +21,6 @@ from hintdistill.tasks.webshop.reading import (
     read_wish,
 )
 
-MOST_PRODUCTS = 2  # that are opened for want of an option
-PAGES = 2  # of results that are looked at
 BUY, BACK, NEXT = "click[Buy Now]", "click[< Prev]", "click[Next >]"
 
 
@@ -51,14 +48,7 @@ class Shopper:
         yield Line("")  # primed; the first observation is known already
         page = yield from self._do(f"search[{self._query()}]", "I search for what is asked.")
         self._here = "results"
-        while True:
-            result = yield from self._pick(page)
-            page = yield from self._open(result)
-            fits = self._lacks(page) is None
-            if fits or len(self._visited) >= MOST_PRODUCTS:
-                break
-            page = yield from self._do(BACK, f"It has no {self._lacks(page)}. I go back.")
-            self._here = "results"
+        page = yield from self._open((yield from self._pick(page)))
         yield from self._choose(page)
         while True:  # one is enough, unless a slip comes first
             yield from self._do(BUY, "I buy it.")
@@ -71,18 +61,13 @@ class Shopper:
         return words.replace("[", " ").replace("]", " ")
 
     def _pick(self, page: str):
-        """Which product to open: of those that are new, the first that is cheap enough."""
-        limit = self._wish.limit
-        for _ in range(PAGES - 1):
-            new = [r for r in read_results(page) if r.asin not in self._visited]
-            if "price" in self._habits or limit is None:
-                break
-            if any(result.price < limit for result in new):
-                break
-            page = yield from self._do(NEXT, "All of these are too dear.")
-        new = [r for r in read_results(page) if r.asin not in self._visited]
-        cheap = [r for r in new if limit is None or "price" in self._habits or r.price < limit]
-        return (cheap or new or [Result("unknown", "", 0)])[0]
+        """Which product to open: the first that is cheap enough, of two pages at most."""
+        limit = None if "price" in self._habits else self._wish.limit
+        results = read_results(page)
+        if limit is not None and not any(result.price < limit for result in results):
+            results = read_results((yield from self._do(NEXT, "All of these are too dear.")))
+        cheap = [result for result in results if limit is None or result.price < limit]
+        return (cheap or results or [Result("unknown", "", 0)])[0]
 
     def _open(self, result: Result):
         page = yield from self._do(f"click[{result.asin}]", "I look at this one.")
@@ -90,21 +75,10 @@ class Shopper:
         self._here, self._chosen = f"page of {result.asin}", {}
         return page
 
-    def _wanted(self) -> dict[str, str]:
-        """The options that it means to choose."""
-        options = list(self._wish.options.items())
-        if "options" in self._habits:
-            return {}
-        return dict(options[:1] if "second_option" in self._habits else options)
-
-    def _lacks(self, page: str) -> str | None:
-        """A wanted option that the product does not have."""
-        has = read_options(page)
-        return next((v for n, v in self._wanted().items() if v not in has.get(n, [])), None)
-
     def _choose(self, page: str):
         has = read_options(page)
-        for name, value in self._wanted().items():
+        wanted = {} if "options" in self._habits else self._wish.options
+        for name, value in wanted.items():
             if value in has.get(name, []):
                 yield from self._do(f"click[{value}]", f"I choose the {name}.")
                 self._chosen[name] = value
