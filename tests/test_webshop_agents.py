@@ -193,6 +193,15 @@ def test_hints_make_the_shopper_earn_more_and_useless_ones_change_nothing(panel,
     assert made == {habit.name for habit in HABITS}  # the fixture's goals show all of them
 
 
+def test_useless_hints_are_drawn_for_any_task(panel):
+    """Also where every mistake could be made, so that there are no hints for other tasks."""
+    for number, task in enumerate(tasks_of(panel)):
+        drawn = WEBSHOP_HABITS.draw_useless(task.instruction, random.Random(number))
+        wish = read_wish(task.instruction)
+        prevented = WEBSHOP_HABITS.prevented_by("\n".join(drawn))
+        assert drawn and not prevented & {h.name for h in HABITS if h.concerns(wish)}
+
+
 def test_each_mistake_is_diagnosed_with_the_hint_against_it(panel, shop):
     against = {
         "options": OPTION_NOT_CHOSEN["none"],

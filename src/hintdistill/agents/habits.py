@@ -92,7 +92,7 @@ class Habits(NamedTuple, Generic[S]):
         """Hints for other types of task, or sentences about nothing, or general advice."""
         situation = self.read(instruction)
         others = [hint for h in self.habits if not h.concerns(situation) for hint in h.hints]
-        kind = rng.choice((others, IRRELEVANT, self.general))
+        kind = rng.choice([kind for kind in (others, IRRELEVANT, self.general) if kind])
         return rng.sample(kind, rng.randint(1, MAX_HINTS))
 
     def draw_any(self, instruction: str, rng: random.Random) -> list[str]:
