@@ -104,7 +104,7 @@ def test_stopped_ones_leave_no_process_and_go_on(varied):
     while not (FOLDER / "k5/.scratch/once").exists():
         assert running.poll() is None and time.monotonic() < deadline
         time.sleep(0.05)
-    running.send_signal(signal.SIGINT)
+    running.send_signal(signal.SIGTERM)
     assert running.wait(timeout=30) != 0
     listed = subprocess.run(["pgrep", "-f", "moody.py"], capture_output=True, text=True)
     assert not listed.stdout.split()

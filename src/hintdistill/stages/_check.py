@@ -5,13 +5,11 @@ What it prints as JSON does.
 """
 
 import json
-import subprocess
-import sys
 from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hintdistill.errors import UserError
+from hintdistill.stages._commands import dvc
 from hintdistill.stages._lock import read_lock
 
 SHOWN = 3  # of what has changed for a stage
@@ -46,15 +44,6 @@ def find_problems(*, remote: bool) -> list[Problem]:
     return sorted(set(problems))
 
 
-def _dvc(*arguments: str) -> Any:
-    """What a DVC command prints as JSON."""
-    command = [sys.executable, "-m", "dvc", *arguments, "--json"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        raise UserError(f"`dvc {' '.join(arguments)}` failed: {done.stderr.strip()[-500:]}")
-    return json.loads(done.stdout)
-
-
 def _outs(locked: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
     """Stage and hash of each out, by path."""
     return {
@@ -67,7 +56,7 @@ def _outs(locked: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
 def _pending(locked: Mapping[str, Any]) -> Iterator[Problem]:
     """Stages that would run again: their command, code, parameters or data are others."""
     outs = _outs(locked)
-    for stage, changes in _dvc("status").items():
+    for stage, changes in json.loads(dvc("status", "--json")).items():
         if stage not in locked:
             yield Problem(stage, "has not run. Run `dvc repro`")
             continue
@@ -104,7 +93,7 @@ def _unlinked(locked: Mapping[str, Any]) -> Iterator[Problem]:
 
 def _unstored(locked: Mapping[str, Any]) -> Iterator[Problem]:
     outs = _outs(locked)
-    for path, state in _dvc("status", "--cloud").items():
+    for path, state in json.loads(dvc("status", "--cloud", "--json")).items():
         if state in UNSTORED:
             out = next(o for o in (path, *map(str, Path(path).parents)) if o in outs)
             yield Problem(outs[out][0], f"{path} {UNSTORED[state]}")

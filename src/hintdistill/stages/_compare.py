@@ -1,6 +1,5 @@
 """What `hintdistill compare` does: reads this commit's experiments, and writes the page."""
 
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from hintdistill.evaluation.variants import (
 from hintdistill.params import PARAMS_FILE
 from hintdistill.records import Hint, write_text
 from hintdistill.stages._cell import BankParams, Cell
+from hintdistill.stages._commands import git
 from hintdistill.stages._timing import TIMES, noted
 from hintdistill.stages._variants import FOLDER
 
@@ -24,25 +24,18 @@ EPISODES = "metrics/episodes.csv"
 BASELINE = "workspace"
 
 
-def _git(*arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], capture_output=True, text=True)
-    if done.returncode:
-        raise UserError(f"`git {' '.join(arguments)}` failed: {done.stderr.strip()[-300:]}")
-    return done.stdout
-
-
 def experiments() -> dict[str, str]:
     """Refs of the experiments that start from this commit, by name."""
-    head = _git("rev-parse", "HEAD").strip()
+    head = git("rev-parse", "HEAD").strip()
     home = f"refs/exps/{head[:2]}/{head[2:]}/"
-    refs = _git("for-each-ref", "--format=%(refname)", home).split()
+    refs = git("for-each-ref", "--format=%(refname)", home).split()
     return {ref.removeprefix(home): ref for ref in refs}
 
 
 def _read(path: str, ref: str | None) -> str:
     """A file that git has: of an experiment, or of this folder."""
     if ref is not None:
-        return _git("show", f"{ref}:{path}")
+        return git("show", f"{ref}:{path}")
     try:
         return Path(path).read_text(encoding="utf-8")
     except OSError as error:

@@ -3,7 +3,6 @@
 Back to the panel's tasks, forward to the metrics, from the run that is in this folder.
 """
 
-import subprocess
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
@@ -13,6 +12,7 @@ from hintdistill.errors import UserError
 from hintdistill.llm.weights import adapter_identity
 from hintdistill.records import SPLITS, Episode, Hint, Task, TrainingRow, read_jsonl
 from hintdistill.stages._cell import STUDENTS, Cell
+from hintdistill.stages._commands import git
 from hintdistill.stages._lock import LOCK, read_lock
 
 SHOWN = 5  # of a list of ids
@@ -95,11 +95,10 @@ def _text(lines: Iterable[str]) -> str:
 
 def _revision() -> Iterator[str]:
     """The commit that this run's lock file is of."""
-    command = ["git", "log", "-1", "--format=%h %s", "--", str(LOCK)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", str(LOCK)]).returncode
+    last = git("log", "-1", "--format=%h %s", "--", str(LOCK)).strip() or "none"
+    changed = git("status", "--porcelain", "--", str(LOCK)).strip()
     said = "a run that is not committed; the last one that is" if changed else "committed in"
-    yield f"run: {said}: {done.stdout.strip() or 'none'}"
+    yield f"run: {said}: {last}"
 
 
 def _few(ids: Sequence[str]) -> str:

@@ -22,6 +22,7 @@ from ruamel.yaml import YAML
 from hintdistill.errors import UserError
 from hintdistill.evaluation.publish import CODE
 from hintdistill.params import PARAMS_FILE, read_params
+from hintdistill.stages._commands import dvc, git
 
 log = logging.getLogger(__name__)
 
@@ -73,32 +74,17 @@ def _at(params: Mapping[str, Any], block: str) -> Mapping[str, Any]:
     return params if isinstance(params, Mapping) else {}
 
 
-def _git(*arguments: str, cwd: Path | None = None) -> str:
-    done = subprocess.run(["git", *arguments], cwd=cwd, capture_output=True, text=True)
-    if done.returncode:
-        raise UserError(f"`git {' '.join(arguments)}` failed: {done.stderr.strip()[-500:]}")
-    return done.stdout.strip()
-
-
-def _dvc(*arguments: str, cwd: Path | None = None) -> str:
-    command = [sys.executable, "-m", "dvc", *arguments]
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True)
-    if done.returncode:
-        raise UserError(f"`dvc {' '.join(arguments)}` failed: {done.stderr.strip()[-500:]}")
-    return done.stdout.strip()
-
-
 def _make_clone(name: str, changes: Mapping[str, Any], revision: str, cache: str) -> Path:
     """The variant's clone, at this revision and with its parameters."""
     clone = FOLDER / name
     if not (clone / ".git").is_dir():
-        _git("clone", "-q", ".", str(clone))
-        _dvc("cache", "dir", "--local", cache, cwd=clone)
+        git("clone", "-q", ".", str(clone))
+        dvc("cache", "dir", "--local", cache, cwd=clone)
         Path(".cache").mkdir(exist_ok=True)
         (clone / ".cache").symlink_to(Path(".cache").resolve())
-    if _git("rev-parse", "HEAD", cwd=clone) != revision:
-        _git("fetch", "-q", "origin", cwd=clone)
-        _git("checkout", "-q", "-f", "--detach", revision, cwd=clone)
+    if git("rev-parse", "HEAD", cwd=clone).strip() != revision:
+        git("fetch", "-q", "origin", cwd=clone)
+        git("checkout", "-q", "-f", "--detach", revision, cwd=clone)
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 1000
@@ -141,19 +127,26 @@ def _save(name: str) -> None:
     """Make the finished clone an experiment of this repository's."""
     clone = FOLDER / name
     # Figures of a cell that nobody has committed yet are new files to git.
-    new = _git("ls-files", "--others", "--exclude-standard", cwd=clone).splitlines()
+    new = git("ls-files", "--others", "--exclude-standard", cwd=clone).splitlines()
     included = [word for path in new for word in ("--include-untracked", path)]
-    _dvc("exp", "save", "-f", "-n", name, *included, cwd=clone)
-    _dvc("exp", "push", "-f", "--no-cache", str(Path.cwd()), name, cwd=clone)
+    dvc("exp", "save", "-f", "-n", name, *included, cwd=clone)
+    dvc("exp", "push", "-f", "--no-cache", str(Path.cwd()), name, cwd=clone)
 
 
 @contextmanager
 def _stopped_at_the_end(running: list[Running]) -> Iterator[None]:
+    """Whatever ends this process ends what it has started; only SIGKILL leaves it running."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
     try:
         yield
     finally:
-        for one in running:
-            os.killpg(one.process.pid, signal.SIGINT)
+        signal.signal(signal.SIGTERM, before)
+        for one in running:  # not SIGINT, which jobs of a script in the background ignore
+            os.killpg(one.process.pid, signal.SIGTERM)
         for one in running:
             one.process.wait()
 
@@ -166,13 +159,13 @@ def run_variants(names: Sequence[str], jobs: int) -> None:
             the others have run then.
     """
     variants = read_variants(names)
-    changed = _git("status", "--porcelain", "--", *CODE)
+    changed = git("status", "--porcelain", "--", *CODE).strip()
     if changed:
         raise UserError(
             f"variants run what is committed, and this differs from it: {changed}. Commit it, or "
             "stash it."
         )
-    revision, cache = _git("rev-parse", "HEAD"), _dvc("cache", "dir")
+    revision, cache = git("rev-parse", "HEAD").strip(), dvc("cache", "dir").strip()
     log.info("first what all variants share: dvc repro")
     if subprocess.run([sys.executable, "-m", "dvc", "repro"]).returncode:
         raise UserError("`dvc repro` failed, so no variant was started")
