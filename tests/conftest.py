@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -84,6 +85,14 @@ class SmokeRun:
         with self.log.open("w") as log:
             self.process = self.checkout.start("dvc", "repro", stdout=log, stderr=subprocess.STDOUT)
 
+    def has_begun(self, stage: str) -> bool:
+        """Waits until a stage has begun; False if the run ends without it."""
+        while f"Running stage '{stage}'" not in self.log.read_text():
+            if self.process.poll() is not None:
+                return False
+            time.sleep(0.5)
+        return True
+
     def stop(self) -> None:
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
@@ -126,8 +135,10 @@ def small(small_finished, tmp_path, monkeypatch) -> Path:
 
 
 @pytest.fixture(scope="session")
-def base_model(tmp_path_factory) -> Path:
-    """The folder of the real base model, without the rest of the pipeline."""
+def base_model(smoke_run: SmokeRun | None, tmp_path_factory) -> Path:
+    """The folder of the real base model; the smoke run's, if there is one, once it is made."""
+    if smoke_run and smoke_run.has_begun("demos@alfworld-react"):
+        return smoke_run.checkout.folder / "models/base"
     from hintdistill.llm.base_model import load_base
     from hintdistill.training.export import save_model
 

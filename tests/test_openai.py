@@ -185,6 +185,7 @@ def test_a_whole_stage_stops_at_the_cap_and_goes_on(serve, checkout, games):
         params = yaml.safe_load((folder / "profiles/smoke.yaml").read_text())
         params["rollout"] |= {"engine": "openai", "cohort": 1, "turn_limit": 3}
         params["rollout"] |= {"repeat_limit": 9}
+        params["react"]["max_new_tokens"] = 12
         params["llm"] |= {
             "price_prompt": 1e-6,
             "price_completion": 1000.0,
