@@ -229,12 +229,18 @@ def forget() -> None:
         run("rm", "-rf", name)
 
 
-def test_a_remote_that_is_gone(small, ssh, tmp_path):
+def pushed_and_forgotten(ssh: Ssh, folder: Path) -> tuple[Proxy, dict[str, bytes]]:
+    """The artifacts are in a remote behind a proxy, and nowhere else; what they were."""
     proxy = Proxy(ssh.port)
-    use(ssh.remote(tmp_path / "remote", port=proxy.port))
+    use(ssh.remote(folder, port=proxy.port))
     dvc("push")
     made = contents()
     forget()
+    return proxy, made
+
+
+def test_a_remote_that_is_gone(small, ssh, tmp_path):
+    proxy, made = pushed_and_forgotten(ssh, tmp_path / "remote")
     proxy.close()
     assert "Connect call failed" in spoilt("pull")
     with pytest.raises(UserError, match="Connect call failed"):
@@ -253,11 +259,7 @@ def test_a_remote_that_refuses_the_key(small, ssh, tmp_path):
 
 
 def test_a_connection_that_breaks_in_the_middle(small, ssh, tmp_path):
-    proxy = Proxy(ssh.port)
-    use(ssh.remote(tmp_path / "remote", port=proxy.port))
-    dvc("push")
-    made = contents()
-    forget()
+    proxy, made = pushed_and_forgotten(ssh, tmp_path / "remote")
     proxy.cut_after = 2_000_000
     spoilt("pull")
     assert contents().items() <= made.items()  # nothing half-written

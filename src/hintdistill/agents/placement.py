@@ -9,18 +9,18 @@ from hintdistill.records import Message
 Placement = Literal["system", "first_user"]
 
 
-def _block(agent: Agent, hints: list[str], task_type: str) -> str:
-    """The hint block, which every agent's system prompt ends with; "" where there are no hints."""
+def _parts(agent: Agent, hints: list[str], task_type: str) -> tuple[str, str]:
+    """The system prompt without hints, and the hint block that it ends with; "" without hints."""
     plain, hinted = (agent.system_prompt(some, task_type) for some in ([], hints))
     assert hinted.startswith(plain), f"{agent.name}: its prompt's hints must stand at the end"
-    return hinted.removeprefix(plain)
+    return plain, hinted.removeprefix(plain)
 
 
 def open_episode(
     agent: Agent, hints: list[str], task_type: str, observation: str, placement: Placement
 ) -> list[Message]:
     """The first two messages: instructions and first observation, with hints at the end of one."""
-    system, block = agent.system_prompt([], task_type), _block(agent, hints, task_type)
+    system, block = _parts(agent, hints, task_type)
     if placement == "system":
         system += block
     else:
@@ -37,11 +37,12 @@ def take_hints_away(
     without them would not differ in the hints alone.
     """
     system, observation, *rest = messages
-    plain, block = agent.system_prompt([], task_type), _block(agent, hints, task_type)
+    plain, block = _parts(agent, hints, task_type)
     if system.content == plain + block:
         shown = observation.content
     elif system.content == plain and observation.content.endswith(block):
         shown = observation.content.removesuffix(block)
     else:
         return None
-    return [*open_episode(agent, [], task_type, shown, "system"), *rest]
+    changes = ((system, plain), (observation, shown))
+    return [*(old.model_copy(update={"content": text}) for old, text in changes), *rest]

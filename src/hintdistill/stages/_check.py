@@ -18,6 +18,8 @@ ABSENT = {"deleted", "not in cache"}
 # `dvc status --cloud`: in the cache alone, or nowhere.
 UNSTORED = {"new": "is not in the remote. Run `make push`", "missing": "is stored nowhere"}
 
+Outs = Mapping[str, tuple[str, str]]  # stage and hash by path
+
 
 class Problem(NamedTuple):
     """Something that keeps a stage from being complete."""
@@ -38,13 +40,14 @@ def find_problems(*, remote: bool) -> list[Problem]:
         UserError: dvc.lock is missing or broken, or DVC or its remote does not answer.
     """
     locked = read_lock()
-    problems = [*_pending(locked), *_unlinked(locked)]
+    outs = _outs(locked)
+    problems = [*_pending(locked, outs), *_unlinked(locked, outs)]
     if remote:
-        problems += _unstored(locked)
+        problems += _unstored(outs)
     return sorted(set(problems))
 
 
-def _outs(locked: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+def _outs(locked: Mapping[str, Any]) -> Outs:
     """Stage and hash of each out, by path."""
     return {
         out["path"]: (stage, out["md5"])
@@ -53,9 +56,8 @@ def _outs(locked: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
     }
 
 
-def _pending(locked: Mapping[str, Any]) -> Iterator[Problem]:
+def _pending(locked: Mapping[str, Any], outs: Outs) -> Iterator[Problem]:
     """Stages that would run again: their command, code, parameters or data are others."""
-    outs = _outs(locked)
     for stage, changes in json.loads(dvc("status", "--json")).items():
         if stage not in locked:
             yield Problem(stage, "has not run. Run `dvc repro`")
@@ -79,9 +81,8 @@ def _said(change: str | Mapping[str, Mapping[str, Any]], outs: Container[str]) -
                 yield f"{path} {state}"
 
 
-def _unlinked(locked: Mapping[str, Any]) -> Iterator[Problem]:
+def _unlinked(locked: Mapping[str, Any], outs: Outs) -> Iterator[Problem]:
     """Stages that ran on another version of an artifact than the one that dvc.lock has."""
-    outs = _outs(locked)
     for stage, entry in locked.items():
         for dep in entry.get("deps", []):
             maker, md5 = outs.get(dep["path"], (None, None))
@@ -91,8 +92,7 @@ def _unlinked(locked: Mapping[str, Any]) -> Iterator[Problem]:
                 )
 
 
-def _unstored(locked: Mapping[str, Any]) -> Iterator[Problem]:
-    outs = _outs(locked)
+def _unstored(outs: Outs) -> Iterator[Problem]:
     for path, state in json.loads(dvc("status", "--cloud", "--json")).items():
         if state in UNSTORED:
             out = next(o for o in (path, *map(str, Path(path).parents)) if o in outs)
