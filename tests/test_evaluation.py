@@ -126,7 +126,7 @@ def test_publish_replaces_a_cell_and_keeps_the_others(finished, tmp_path, monkey
     monkeypatch.chdir(work)
     folder = publish("trial")
     assert (folder / "plots/causes.csv").read_text() == Path("metrics/plots/causes.csv").read_text()
-    trained = Path("metrics/alfworld/react/warmstart/figures.json")
+    trained = Path("metrics/alfworld/react/warmstart/metrics.json")
     assert (folder / "alfworld-react/warmstart.json").read_text() == trained.read_text()
     first = (folder / "episodes.csv").read_text()
     other = json.loads((folder / "summary.json").read_text())

@@ -89,11 +89,11 @@ def test_rows_are_matched_and_of_train_tasks(finished):
     assert {tasks[row.task_id].split for row in [*sft, *distilled]} == {"train"}
     figures = [
         json.loads(
-            (finished.folder / f"metrics/alfworld/react/train-{arm}/figures.json").read_text()
+            (finished.folder / f"metrics/alfworld/react/train-{arm}/metrics.json").read_text()
         )
         for arm in ("sft", "distilled")
     ]
-    assert figures[0]["steps"] == figures[1]["steps"] > 0
+    assert figures[0]["step"] == figures[1]["step"] > 0
 
 
 def test_episodes_csv(finished):
@@ -216,6 +216,15 @@ def test_stateact_shops_through_the_same_stages(finished, checkout):
     rows = read_jsonl(data / "distilled.jsonl", TrainingRow)
     assert rows and not any("Hints from" in row.messages[0].content for row in rows)
 
+    done = checkout.run("hintdistill", "demos", "--env", "webshop", "--agent", "stateact")
+    assert done.returncode == 0, done.stderr
+    demos = read_jsonl(data / "demos.jsonl", Episode)
+    openings = [e for e in demos if e.arm == "demo_opening"]
+    assert len(openings) == params["demos"]["openings"] * params["webshop"]["warmstart"]
+    for episode in openings:  # to the first choice at a product, which alone is learned
+        agents = [m for m in episode.messages if m.role == "assistant"]
+        assert [m.own for m in agents] == [False, False, True]
+
 
 def test_adapter_loads_with_plain_transformers_and_peft(finished, monkeypatch):
     from peft import PeftModel
@@ -262,6 +271,27 @@ def test_nothing_reruns_and_a_comment_reruns_one_stage(finished):
     assert ran == ["Running stage 'hints@alfworld-react':"], changed.stdout + changed.stderr
     back = finished.run("dvc", "repro")  # for the tests that come after, from the run cache
     assert back.returncode == 0 and "Running stage" not in back.stdout
+
+
+def test_a_comment_that_every_stage_sees_can_be_committed(finished):
+    """The documented way: nothing runs, and the outs are those that were there."""
+    errors, lock = finished.folder / "src/hintdistill/errors.py", finished.folder / "dvc.lock"
+    code, locked = errors.read_text(), lock.read_text()
+    try:
+        errors.write_text(code + "# a comment\n")
+        pending = json.loads(finished.run("dvc", "status", "--json").stdout)
+        assert len(pending) == len(yaml.safe_load(locked)["stages"])
+        assert finished.run("dvc", "commit", "-f").returncode == 0
+        again = finished.run("dvc", "repro")
+        assert again.returncode == 0 and "Running stage" not in again.stdout
+        stages = yaml.safe_load(lock.read_text())["stages"]
+        for name, stage in yaml.safe_load(locked)["stages"].items():
+            assert stages[name]["outs"] == stage["outs"]
+            changed = [dep["path"] for dep in stages[name]["deps"] if dep not in stage["deps"]]
+            assert changed == ["src/hintdistill/errors.py"]
+    finally:
+        errors.write_text(code)
+        lock.write_text(locked)
 
 
 def test_plots_render(finished):

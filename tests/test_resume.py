@@ -91,6 +91,7 @@ def test_training_resumes_at_a_checkpoint_and_ends_in_the_same_bytes(
 ):
     from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
 
+    from hintdistill.stages._live import loss_logger, open_live
     from hintdistill.training import sft
     from hintdistill.training.export import save_adapter, save_model
 
@@ -118,17 +119,16 @@ def test_training_resumes_at_a_checkpoint_and_ends_in_the_same_bytes(
             lambda self, **kwargs: (self.add_callback(Kill()), train(self, **kwargs)),
         )
         with pytest.raises(Killed):
-            sft.fine_tune(base, talks, TINY, tmp_path / "stopped", method)
+            sft.fine_tune(base, talks, TINY, tmp_path / "stopped", method, lambda *_: None)
     # A checkpoint that the kill left half-written must not be taken for a whole one.
     half = tmp_path / "stopped/checkpoint-9"
     half.mkdir()
     (half / "trainer_state.json").write_text('{"epoch"')
 
     for name in ("stopped", "whole"):
-        trained = sft.fine_tune(base, talks, TINY, tmp_path / name, method)
-        assert trained.figures["steps"] == 3
-        assert [step for step, _ in trained.losses] == [1, 2, 3]
-        assert all(0 < loss < math.inf for _, loss in trained.losses)
+        with open_live(tmp_path / f"{name}-live") as live:
+            logs = loss_logger(live)
+            trained = sft.fine_tune(base, talks, TINY, tmp_path / name, method, logs)
         out = tmp_path / f"{name}-out"
         if method == "lora":
             card = {"arm": "sft", "env": "alfworld", "agent": "react", "rows": 3, "steps": 3}
@@ -139,6 +139,11 @@ def test_training_resumes_at_a_checkpoint_and_ends_in_the_same_bytes(
             save_model(trained.model, trained.tokenizer, out, "a card")
             before = (base / "model.safetensors").read_bytes()
             assert (out / "model.safetensors").read_bytes() != before
+    losses = [tmp_path / f"{name}-live/plots/metrics/loss.tsv" for name in ("stopped", "whole")]
+    assert losses[0].read_bytes() == losses[1].read_bytes()
+    shown = [line.split("\t") for line in losses[0].read_text().splitlines()]
+    assert [step for step, _ in shown] == ["step", "1", "2", "3"]
+    assert all(0 < float(loss) < math.inf for _, loss in shown[1:])
     for path in (tmp_path / "whole-out").iterdir():
         assert path.read_bytes() == (tmp_path / "stopped-out" / path.name).read_bytes(), path
 
@@ -148,8 +153,8 @@ def test_training_on_nothing_is_an_error(finished, tmp_path):
 
     base = finished.folder / "models/base"
     with pytest.raises(UserError, match="at least one row"):
-        fine_tune(base, [], TINY, tmp_path, "lora")
+        fine_tune(base, [], TINY, tmp_path, "lora", print)
     rows = read_jsonl(finished.folder / "data/alfworld/react/sft.jsonl", TrainingRow)
     short = TINY.model_copy(update={"max_length": 50})
     with pytest.raises(UserError, match="max_length"):
-        fine_tune(base, [rows[0].messages], short, tmp_path, "lora")
+        fine_tune(base, [rows[0].messages], short, tmp_path, "lora", print)

@@ -15,6 +15,7 @@ from small_pipeline import IDENTITY, PIPELINE, dvc, run
 from hintdistill.errors import UserError
 from hintdistill.evaluation.metrics import EPISODE_COLUMNS
 from hintdistill.evaluation.variants import bank_changes, flat_params
+from hintdistill.llm.ledger import Ledger, Prices
 from hintdistill.records import Hint
 from hintdistill.stages._compare import write_comparison
 from hintdistill.stages._variants import FOLDER, read_variants, run_variants
@@ -169,7 +170,7 @@ def hint(text, kind="heat") -> Hint:
     )  # fmt: skip
 
 
-def test_a_comparison_is_paired_and_says_what_differs(small):
+def test_a_comparison_is_paired_and_says_what_differs(small, monkeypatch):
     (small / "episodes.py").write_text(EPISODES)
     outs = ["data/alfworld/react/hints.jsonl", {"metrics/episodes.csv": {"cache": False}}]
     stage = {"cmd": "python episodes.py", "params": ["hints.k"], "outs": outs}
@@ -185,8 +186,12 @@ def test_a_comparison_is_paired_and_says_what_differs(small):
     with pytest.raises(UserError, match="it has none"):
         write_comparison([])
     run_variants([], jobs=2)
+    prices = Prices(price_prompt=2, price_cached=None, price_completion=0)
+    monkeypatch.setenv("HINTDISTILL_RUN", "k8")
+    Ledger().reserve("hints@alfworld-react", "m", (1_000_000, 10), prices, None)
     page = write_comparison([]).read_text()
-    assert "| k8 | `hints.k: 8` | 3 |  |" in page
+    assert "| k8 | `hints.k: 8` | 3 |  | 2.0000 |" in page
+    assert "| workspace |  | 3 |  |  |" in page
     assert "Arm `base`: the same episodes in all, 10.0 % of 10." in page
     assert "| workspace | 10 | 20.0 (5.7 to 51.0) |  |  | 5.0 | 200 | 9 |" in page
     assert (

@@ -209,5 +209,5 @@ ALFWORLD_HABITS = Habits(
     HABITS,
     GENERAL,
     lambda instruction: Situation(require_goal(instruction)),
-    opening_turns=1,  # the plan, as a thought or in StateAct's fields
+    opening_turns=(1,),  # the plan, as a thought or in StateAct's fields
 )

@@ -56,14 +56,14 @@ class Habits(NamedTuple, Generic[S]):
     Attributes:
         general: advice that it follows anyhow; a bank has such hints as well.
         read: what a task's instruction alone tells; enough for `concerns`.
-        opening_turns: after so many turns it is plain what is meant to be done, and a
-            demonstration of that alone can end; None: only at the end.
+        opening_turns: where a hint shows its effect, counted in turns. An opening is a
+            demonstration that ends there, and of which the last turn alone is learned.
     """
 
     habits: tuple[Habit[S], ...]
     general: tuple[str, ...]
     read: Callable[[str], S]
-    opening_turns: int | None
+    opening_turns: tuple[int, ...]
 
     def prevented_by(self, prompt: str) -> set[str]:
         """Names of the mistakes that a prompt says something against."""

@@ -94,5 +94,5 @@ GENERAL = (
     "Do not open the same {product} again.",
 )
 
-# A hint shows its effect at the search, at a product or at its options: in no single turn.
-WEBSHOP_HABITS = Habits(HABITS, GENERAL, read_wish, opening_turns=None)
+# The search, and the first choice on the page of a product.
+WEBSHOP_HABITS = Habits(HABITS, GENERAL, read_wish, opening_turns=(3, 1))

@@ -101,7 +101,7 @@ def publish(name: str) -> Path:
         cell = folder / f"{env}-{agent}"
         write_text(cell / "revision.txt", revision + "\n")
         copies = {"report.md": METRICS / "report.md", "params.yaml": Path("params.yaml")}
-        warmstart = METRICS / env / agent / "warmstart/figures.json"
+        warmstart = METRICS / env / agent / "warmstart/metrics.json"
         if warmstart.is_file():  # there is none of a model that needs no warm start
             copies["warmstart.json"] = warmstart
         for name_there, path in copies.items():

@@ -34,6 +34,7 @@ class Variant(NamedTuple):
     episodes: dict[CellName, dict[str, dict[str, Played]]]  # by arm and task_id
     banks: dict[CellName, list[Hint]]
     seconds: float | None  # that its stages took on this machine; None: not known here
+    money: float | None  # that its calls of a server cost from here; None: there were none
 
 
 def flat_params(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -123,7 +124,7 @@ def bank_changes(old: Sequence[Hint], new: Sequence[Hint]) -> list[str]:
 def _changes_table(variants: Sequence[Variant]) -> str:
     """Markdown: which parameters each variant changes, its cost and the size of its banks."""
     baseline = variants[0]
-    lines = ["| variant | parameters | hints | minutes |", "| --- | --- | --- | --- |"]
+    lines = ["| variant | parameters | hints | minutes | money |", "|" + " --- |" * 5]
     for variant in variants:
         keys = sorted(variant.params.keys() | baseline.params.keys())
         changed = [
@@ -133,7 +134,8 @@ def _changes_table(variants: Sequence[Variant]) -> str:
         ]
         hints = ", ".join(str(len(bank)) for bank in variant.banks.values())
         minutes = "" if variant.seconds is None else f"{variant.seconds / 60:.0f}"
-        lines.append(f"| {variant.name} | {', '.join(changed)} | {hints} | {minutes} |")
+        money = "" if variant.money is None else f"{variant.money:.4f}"
+        lines.append(f"| {variant.name} | {', '.join(changed)} | {hints} | {minutes} | {money} |")
     return "\n".join(lines)
 
 
@@ -144,7 +146,9 @@ def render_comparison(variants: Sequence[Variant]) -> str:
         "# Variants",
         "Success rates with Wilson intervals; differences with bootstrap intervals over tasks, and "
         "McNemar's exact p; no correction for several comparisons. Steps and tokens are means an "
-        "episode. Minutes: what the variant's own stages took on this machine, where it ran here.",
+        "episode. Minutes: what the variant's own stages took on this machine, where it ran here. "
+        "Money: what its own calls of a server cost, at the prices of its `params.yaml`; answers "
+        "that another run had paid for cost it nothing.",
         _changes_table(variants),
     ]
     for cell in sorted(baseline.episodes):

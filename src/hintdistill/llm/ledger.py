@@ -1,4 +1,4 @@
-"""What calls of a server have used and cost, by stage; and the cap that is never crossed.
+"""What calls of a server have used and cost, by stage and run; and the cap that is never crossed.
 
 One SQLite file in the folder of the response cache, which all processes share that share the cache.
 The cap counts everything in it: all stages and runs since the file was made. Remove it to count
@@ -9,6 +9,7 @@ so. A call of which that is never known (it timed out, was cut off, or the proce
 stays at its worst case, so the sum is never below what was paid.
 """
 
+import os
 import sqlite3
 from collections.abc import Sequence
 from contextlib import contextmanager
@@ -22,11 +23,14 @@ from hintdistill.llm.completion import ChatRequest, Completion
 from hintdistill.llm.response_cache import cache_folder
 from hintdistill.settings import Settings
 
+RUN = "HINTDISTILL_RUN"  # environment variable: the variant whose stages run
+WORKSPACE = "workspace"  # the run of whoever names none
 SECONDS_FOR_A_LOCK = 60.0
 BYTES_A_TOKEN = 3.0  # of English, which has 4 to 5: an estimate from above
 
 _TABLE = """CREATE TABLE IF NOT EXISTS calls (
-    id INTEGER PRIMARY KEY, stage TEXT NOT NULL, model TEXT NOT NULL, known INTEGER NOT NULL,
+    id INTEGER PRIMARY KEY, run TEXT NOT NULL, stage TEXT NOT NULL, model TEXT NOT NULL,
+    known INTEGER NOT NULL,
     tokens_prompt INTEGER NOT NULL, tokens_prompt_cached INTEGER NOT NULL,
     tokens_completion INTEGER NOT NULL, money REAL NOT NULL
 )"""
@@ -132,14 +136,14 @@ class Ledger:
         """
         prompt, completion = worst
         money = prices.dearest(prompt, completion)
-        row = (stage, model, prompt, completion, money)
+        row = (os.environ.get(RUN, WORKSPACE), stage, model, prompt, completion, money)
         with self._errors():
             self._db.execute("BEGIN IMMEDIATE")  # no other process between the sum and the note
             try:
                 if cap is not None:
                     self._check(money, cap)
                 return self._db.execute(
-                    "INSERT INTO calls VALUES (NULL, ?, ?, 0, ?, 0, ?, ?)", row
+                    "INSERT INTO calls VALUES (NULL, ?, ?, ?, 0, ?, 0, ?, ?)", row
                 ).lastrowid
             finally:
                 self._db.execute("COMMIT")
@@ -180,6 +184,11 @@ class Ledger:
                 "FROM calls GROUP BY stage ORDER BY stage"
             ).fetchall()
         return [StageSpending(*row) for row in rows]
+
+    def money_by_run(self) -> dict[str, float]:
+        """What each run's own calls have cost; answers that were there already cost nothing."""
+        with self._errors():
+            return dict(self._db.execute("SELECT run, SUM(money) FROM calls GROUP BY run"))
 
 
 def spent_text() -> str:

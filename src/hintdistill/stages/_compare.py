@@ -12,6 +12,7 @@ from hintdistill.evaluation.variants import (
     read_episodes,
     render_comparison,
 )
+from hintdistill.llm.ledger import WORKSPACE, Ledger, ledger_file
 from hintdistill.params import PARAMS_FILE
 from hintdistill.records import Hint, write_text
 from hintdistill.stages._cell import BankParams, Cell
@@ -21,7 +22,6 @@ from hintdistill.stages._variants import FOLDER
 
 PAGE = Path("metrics/variants.md")
 EPISODES = "metrics/episodes.csv"
-BASELINE = "workspace"
 
 
 def experiments() -> dict[str, str]:
@@ -55,13 +55,13 @@ def _bank(cell: Cell, bank: str, name: str, ref: str | None) -> list[Hint]:
     return [Hint.model_validate_json(line) for line in text.splitlines()]
 
 
-def _read_run(name: str, ref: str | None) -> Variant:
+def _read_run(name: str, ref: str | None, money: dict[str, float]) -> Variant:
     params = flat_params(yaml.safe_load(_read(str(PARAMS_FILE), ref)))
     episodes = read_episodes(_read(EPISODES, ref).splitlines())
     banks = {cell: _bank(Cell(*cell), params["hints.bank"], name, ref) for cell in episodes}
     times = noted((FOLDER / name if ref else Path()) / TIMES)
     seconds = sum(entry.seconds for entry in times.values()) if times else None
-    return Variant(name, params, episodes, banks, seconds)
+    return Variant(name, params, episodes, banks, seconds, money.get(name))
 
 
 def write_comparison(names: Sequence[str]) -> Path:
@@ -79,6 +79,8 @@ def write_comparison(names: Sequence[str]) -> Path:
             + ". Run `make variants`."
         )
     chosen = names or sorted(refs)
-    runs = [_read_run(BASELINE, None), *(_read_run(name, refs[name]) for name in chosen)]
+    money = Ledger().money_by_run() if ledger_file().is_file() else {}
+    runs = [_read_run(WORKSPACE, None, money)]
+    runs += [_read_run(name, refs[name], money) for name in chosen]
     write_text(PAGE, render_comparison(runs))
     return PAGE

@@ -21,6 +21,7 @@ from ruamel.yaml import YAML
 
 from hintdistill.errors import UserError
 from hintdistill.evaluation.publish import CODE
+from hintdistill.llm.ledger import RUN
 from hintdistill.params import PARAMS_FILE, read_params
 from hintdistill.stages._commands import dvc, git
 
@@ -100,7 +101,7 @@ def _start(name: str, clone: Path, slot: int, jobs: int) -> Running:
     cores = sorted(os.sched_getaffinity(0))
     share = cores[slot::jobs] or cores
     # The stages of a clone run the clone's code, whatever is edited here meanwhile.
-    env = {**os.environ, "PYTHONPATH": str((clone / "src").resolve())}
+    env = {**os.environ, "PYTHONPATH": str((clone / "src").resolve()), RUN: name}
     gpus = [gpu for gpu in env.get(GPUS, "").split(",") if gpu]
     if gpus:
         env[GPUS] = gpus[slot % len(gpus)]

@@ -1,10 +1,11 @@
 """Stage demos: a scripted player demonstrates the warm-start tasks, with and without hints."""
 
+import itertools
 import random
 
 from pydantic import Field, NonNegativeInt
 
-from hintdistill.agents.demonstrator import DemonstratorEngine
+from hintdistill.agents.demonstrator import DemonstratorEngine, learn_last_turn
 from hintdistill.agents.demonstrators import demonstrations_of
 from hintdistill.agents.prompts import PROMPTS
 from hintdistill.agents.registry import make_agent
@@ -66,24 +67,23 @@ def command(env: str, agent: str) -> None:
         "helpful": _drawn_hints(habits.draw_helpful, demos.seed),
         "useless": _drawn_hints(habits.draw_useless, demos.seed),
     }
-    turns = habits.opening_turns or rollout.turn_limit
-    short = rollout.model_copy(update={"turn_limit": turns})
     limit, seed = params.task.step_limit, rollout.seed
     episodes: list[Episode] = []
     with find_env(env).open_envs(panel, rollout.cohort) as envs:
 
-        def demonstrate(shown: list[Task], engine: DemonstratorEngine, arm: Arm) -> None:
+        def demonstrate(shown: list[Task], engine: DemonstratorEngine, arm: Arm) -> list[Episode]:
             folder = scratch.folder / f"{arm.name}-{arm.attempt}"
-            episodes.extend(play(shown, envs, engine, arm, cohort=rollout.cohort, folder=folder))
+            return play(shown, envs, engine, arm, cohort=rollout.cohort, folder=folder)
 
         for attempt, (kind, retrieve) in enumerate(kinds.items()):
             rng = random.Random(short_hash("demo-tasks", demos.seed, kind))
             shown = rng.sample(tasks, round(getattr(demos, kind) * len(tasks)))
             arm = Arm(f"demo_{kind}", protocol, retrieve, rollout, limit, seed, attempt)
-            demonstrate(shown, player, arm)
-        for attempt in range(demos.openings):
+            episodes += demonstrate(shown, player, arm)
+        for attempt, turns in zip(range(demos.openings), itertools.cycle(habits.opening_turns)):
             retrieve = _drawn_hints(habits.draw_any, demos.seed, attempt)
+            short = rollout.model_copy(update={"turn_limit": turns})
             arm = Arm("demo_opening", protocol, retrieve, short, limit, seed, attempt)
-            demonstrate(tasks, opener, arm)
+            episodes += map(learn_last_turn, demonstrate(tasks, opener, arm))
     write_jsonl(cell.data / "demos.jsonl", sorted(episodes, key=lambda e: e.episode_id))
     scratch.drop()

@@ -5,13 +5,7 @@ import logging
 import click
 
 from hintdistill.params import StageParams
-from hintdistill.records import (
-    HINT_SOURCE_SPLIT,
-    TrainingRow,
-    read_jsonl,
-    write_json,
-    write_text,
-)
+from hintdistill.records import HINT_SOURCE_SPLIT, TrainingRow, read_jsonl
 from hintdistill.scratch import Scratch
 from hintdistill.stages._cell import LOCK, STUDENTS, Cell, ModelParams, cell_command
 from hintdistill.tasks.panel import require_split
@@ -29,6 +23,7 @@ class Params(StageParams):
 @click.option("--arm", required=True, type=click.Choice(STUDENTS))
 def command(env: str, agent: str, arm: str) -> None:
     """Fine-tune a student: models/adapters/ and its training metrics."""
+    from hintdistill.stages._live import loss_logger, open_live
     from hintdistill.training.export import replace_folder, save_adapter
     from hintdistill.training.sft import fine_tune
 
@@ -39,20 +34,19 @@ def command(env: str, agent: str, arm: str) -> None:
     require_split((row.task_id for row in rows), tasks, HINT_SOURCE_SPLIT, str(source))
     model, settings = params.model.folder(cell), params.model_dump_json()
     scratch = Scratch("train", f"{cell.name}-{arm}", settings, [source, model, LOCK])
-    trained = fine_tune(model, [r.messages for r in rows], params.train, scratch.folder, "lora")
+    talks = [row.messages for row in rows]
+    with open_live(cell.metrics / f"train-{arm}") as live:
+        on_loss = loss_logger(live)
+        trained = fine_tune(model, talks, params.train, scratch.folder, "lora", on_loss)
+        live.summary |= trained.figures
     log.info("%s", trained.figures)
-    metrics = cell.metrics / f"train-{arm}"
-    write_json(metrics / "figures.json", trained.figures)
-    curve = "".join(f"{step},{loss:.6f}\n" for step, loss in trained.losses)
-    write_text(metrics / "loss.csv", "step,loss\n" + curve)
-    figures = {key: trained.figures[key] for key in ("rows", "steps")}
     partial = scratch.folder / "adapter"
     save_adapter(
         trained.model,
         partial,
         name=cell.adapter(arm).name,
         base=model.as_posix(),
-        card={"arm": arm, "env": env, "agent": agent, **figures},
+        card={"arm": arm, "env": env, "agent": agent, "rows": len(rows), "steps": live.step},
     )
     replace_folder(partial, cell.adapter(arm))
     scratch.drop()

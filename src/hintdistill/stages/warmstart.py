@@ -6,7 +6,7 @@ from typing import Literal, Self
 from pydantic import model_validator
 
 from hintdistill.params import StageParams
-from hintdistill.records import Episode, read_jsonl, write_json
+from hintdistill.records import Episode, read_jsonl
 from hintdistill.scratch import Scratch
 from hintdistill.stages._cell import BASE, LOCK, Cell, cell_command
 from hintdistill.tasks.panel import require_split
@@ -35,6 +35,7 @@ class Params(StageParams):
 def command(env: str, agent: str) -> None:
     """Fine-tune the base model on the demonstrations and merge: models/warm/."""
     from hintdistill.llm.weights import load_merged
+    from hintdistill.stages._live import loss_logger, open_live
     from hintdistill.training.export import replace_folder, save_model
     from hintdistill.training.sft import fine_tune
 
@@ -44,9 +45,11 @@ def command(env: str, agent: str) -> None:
     require_split((e.task_id for e in demos), cell.read_tasks().values(), "warmstart", str(source))
     scratch = Scratch("warmstart", cell.name, params.model_dump_json(), [source, BASE, LOCK])
     method, talks = params.warmstart.method, [until_last_own(e.messages) for e in demos]
-    trained = fine_tune(BASE, talks, params.warmstart, scratch.folder, method)
+    with open_live(cell.metrics / "warmstart") as live:
+        on_loss = loss_logger(live)
+        trained = fine_tune(BASE, talks, params.warmstart, scratch.folder, method, on_loss)
+        live.summary |= trained.figures
     log.info("%s", trained.figures)
-    write_json(cell.metrics / "warmstart" / "figures.json", trained.figures)
     card = f"# {cell.warm.name}\n\n`{BASE}` after a warm start on demonstrations of {env}.\n"
     partial = scratch.folder / "merged"
     if method == "lora":

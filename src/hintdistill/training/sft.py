@@ -4,6 +4,7 @@ import json
 import logging
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +22,8 @@ from hintdistill.training.rows import IGNORED, SftParams, tokenise, training_ord
 log = logging.getLogger(__name__)
 # Ibrahim et al. 2025: the authors train all seven linear projections of a layer.
 PROJECTIONS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+# Of an optimiser step (counted from 1), and the mean loss a target token.
+OnLoss = Callable[[int, float], None]
 # Optimiser steps; a stopped run repeats fewer than these. All weights with their optimiser are
 # twelve bytes a parameter, a hundred times an adapter's.
 CHECKPOINT_EVERY = {"lora": 10, "full": 100}
@@ -32,20 +35,24 @@ class Trained(NamedTuple):
     model: torch.nn.Module
     tokenizer: object
     figures: dict[str, int]
-    losses: list[tuple[int, float]]  # optimiser step, mean loss a target token
 
 
 class _Progress(TrainerCallback):
-    """A line a checkpoint: steps, loss, tokens a second, time left."""
+    """Every loss to `on_loss`, and a line a checkpoint: steps, loss, tokens a second, time left."""
 
-    def __init__(self, tokens_a_step: float) -> None:
-        self._tokens_a_step = tokens_a_step
+    def __init__(self, tokens_a_step: float, on_loss: OnLoss) -> None:
+        self._tokens_a_step, self._on_loss = tokens_a_step, on_loss
 
     def on_train_begin(self, args, state, control, **kwargs):
         self._start, self._first = time.monotonic(), state.global_step
+        for entry in state.log_history:  # of the checkpoint that is continued from
+            self._on_loss(entry["step"], entry["loss"])
 
     def on_log(self, args, state, control, logs=None, **kwargs):
-        if "loss" not in logs or state.global_step % args.save_steps:
+        if "loss" not in logs:
+            return
+        self._on_loss(state.global_step, logs["loss"])
+        if state.global_step % args.save_steps:
             return
         seconds = time.monotonic() - self._start
         rate = (state.global_step - self._first) / seconds
@@ -95,12 +102,18 @@ def _lora(params: SftParams) -> LoraConfig:
 
 
 def fine_tune(
-    base: Path, conversations: list[list[Message]], params: SftParams, folder: Path, method: str
+    base: Path,
+    conversations: list[list[Message]],
+    params: SftParams,
+    folder: Path,
+    method: str,
+    on_loss: OnLoss,
 ) -> Trained:
     """Train a LoRA adapter, or all weights, on conversations; loss on own turns only.
 
     `method` is `lora` (its weights are in float32) or `full`. Optimiser checkpoints go to `folder`;
-    a checkpoint found there is continued from.
+    a checkpoint found there is continued from. `on_loss` is told of every step from the first on,
+    those before that checkpoint too.
 
     Raises:
         UserError: there is nothing to train on.
@@ -145,21 +158,18 @@ def fine_tune(
         train_dataset=dataset,
         processing_class=tokenizer,
         peft_config=_lora(params) if method == "lora" else None,
-        callbacks=[_Progress(sum(lengths) * params.epochs * params.batch / len(order))],
+        callbacks=[_Progress(sum(lengths) * params.epochs * params.batch / len(order), on_loss)],
     )
     trainer.remove_callback(PrinterCallback)
     trainer.train(resume_from_checkpoint=resume or None)
-    history = trainer.state.log_history
     labels = [label for row in rows for label in row.labels]
     return Trained(
         model=trainer.model,
         tokenizer=tokenizer,
         figures={
             "rows": len(rows),
-            "steps": trainer.state.global_step,
             "tokens": sum(lengths),
             "target_tokens": sum(label != IGNORED for label in labels),
             "truncated": sum(row.truncated for row in rows),
         },
-        losses=[(entry["step"], entry["loss"]) for entry in history if "loss" in entry],
     )
