@@ -1,6 +1,7 @@
 """The console script: one command a stage, loaded only when it is called, and a few for people."""
 
 import copy
+import errno
 import importlib
 import json
 import logging
@@ -247,4 +248,13 @@ def main() -> None:
         cli()
     except UserError as error:
         click.echo(f"Error: {error}", err=True)
+        sys.exit(1)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        click.echo(
+            f"Error: {error.filename or 'a file'}: expected space for it, but the disk is full. "
+            "Free some, then run again: finished episodes and optimiser steps are kept.",
+            err=True,
+        )
         sys.exit(1)

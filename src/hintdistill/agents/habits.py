@@ -56,8 +56,8 @@ class Habits(NamedTuple, Generic[S]):
     Attributes:
         general: advice that it follows anyhow; a bank has such hints as well.
         read: what a task's instruction alone tells; enough for `concerns`.
-        opening_turns: where a hint shows its effect, counted in turns. An opening is a
-            demonstration that ends there, and of which the last turn alone is learned.
+        opening_turns: lengths of openings, which a task's openings have by turns: demonstrations
+            that end where a hint shows its effect, and of which the last turn alone is learned.
     """
 
     habits: tuple[Habit[S], ...]

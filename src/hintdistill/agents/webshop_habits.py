@@ -1,8 +1,8 @@
 """The mistakes of WebShop's scripted shopper, and the hints that prevent each: one table.
 
-It buys without choosing options, searches for one word, or takes the first result whatever it
-costs. When it does so depends on plain words of the instruction ("color", " for "): a small model
-learns nothing finer from a few hundred episodes.
+It searches for the bare name, or takes the first result whatever it costs. Both show at once: an
+agent that writes no thoughts has nowhere to plan, and a small model that learns from a few hundred
+episodes follows a hint only where it stands close to the turn that it is about.
 """
 
 from hintdistill.agents.habits import Habit, Habits
@@ -10,45 +10,16 @@ from hintdistill.tasks.webshop.reading import read_wish
 
 HABITS = (
     Habit(
-        "options",  # buys without choosing any option, if a colour is among those asked for
-        lambda wish: bool(wish.options),
-        lambda wish: "color" in wish.options,
-        (
-            "Pick the {option} on the page of {product}; only then buy.",
-            "Before you pay, select the {option} that was asked for.",
-            "The {option} matters: choose it on the page of {product}.",
-            "Do not buy {product} as it comes; set its {option} first.",
-            "Look at the choices of {product} and click the one that is wanted.",
-            "A purchase without the right {option} is only half right. Select it.",
-            "On the page of {product}, choose first and buy afterwards.",
-            "Find the wanted {option} among those in brackets, and click it.",
-            "One {option} is not all: select each one that was asked for.",
-            "After the first {option}, pick the next; buy when all are set.",
-            "Go through all that the customer names and select every {option}.",
-            "Do not stop at the first {option}; the others count as well.",
-            "Count the options that are asked for, and choose as many.",
-            "Colour and size, and whatever else is named, must all be selected.",
-            "There is more than one {option} to set before you buy.",
-            "When you have set one {option}, set the rest of them too.",
-        ),
-        (
-            "Set the {option} of {product} as the customer wants it, then pay.",
-            "Never pay before the {option} is selected.",
-            "Select both what comes first and what comes after it, then pay.",
-            "Set everything that is asked for, not just one {option}.",
-        ),
-    ),
-    Habit(
-        "short_query",  # searches for one word, if a use is said by "for", and no option
+        "short_query",  # searches for the bare name, without properties and options
+        lambda wish: wish.name != wish.what or bool(wish.options),
         lambda wish: True,
-        lambda wish: " for " in wish.what and not wish.options,
         (
             "Put every property of {product} into the search bar, not its name alone.",
             "One word finds anything; search for all that {product} must be like.",
             "Search with the whole description of {product}, and its {option}.",
             "The more of the task's words you search for, the better the hits.",
             "Type all properties of {product} when you look for it.",
-            "A single word is too little for the search bar.",
+            "A bare name is too little for the search bar.",
             "Copy what is asked for into the search, with all its properties.",
             "Do not search for the bare name of {product}; add how it must be.",
         ),

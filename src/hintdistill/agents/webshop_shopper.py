@@ -54,10 +54,10 @@ class Shopper:
             yield from self._do(BUY, "I buy it.")
 
     def _query(self) -> str:
-        words = self._wish.what
-        if "short_query" in self._habits:
-            return words.split(" for ")[0].split()[-1]
-        words += "".join(f" {name} {value}" for name, value in self._wish.options.items())
+        wish = self._wish
+        words = wish.name
+        if "short_query" not in self._habits:
+            words = wish.what + "".join(f" {name} {value}" for name, value in wish.options.items())
         return words.replace("[", " ").replace("]", " ")
 
     def _pick(self, page: str):
@@ -77,8 +77,7 @@ class Shopper:
 
     def _choose(self, page: str):
         has = read_options(page)
-        wanted = {} if "options" in self._habits else self._wish.options
-        for name, value in wanted.items():
+        for name, value in self._wish.options.items():
             if value in has.get(name, []):
                 yield from self._do(f"click[{value}]", f"I choose the {name}.")
                 self._chosen[name] = value

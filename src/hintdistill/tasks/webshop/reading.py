@@ -20,6 +20,11 @@ class Wish(NamedTuple):
     options: dict[str, str]
     limit: float | None  # in dollars
 
+    @property
+    def name(self) -> str:
+        """The thing alone: properties stand before it, with commas, and after "with"."""
+        return self.what.split(" with ")[0].split(", ")[-1]
+
 
 class Result(NamedTuple):
     """A product of a page of results."""
