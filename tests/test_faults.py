@@ -66,7 +66,7 @@ def test_a_full_disk_is_a_clear_error_and_loses_nothing(finished, checkout):
     out.unlink()
     scratch.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=32k", "tmpfs", str(scratch)], capture_output=True
+        ["mount", "-t", "tmpfs", "-o", "size=12k", "tmpfs", str(scratch)], capture_output=True
     )
     if mounted.returncode:
         pytest.skip(f"no small disk here: {mounted.stderr.decode()}")

@@ -216,15 +216,6 @@ def test_stateact_shops_through_the_same_stages(finished, checkout):
     rows = read_jsonl(data / "distilled.jsonl", TrainingRow)
     assert rows and not any("Hints from" in row.messages[0].content for row in rows)
 
-    done = checkout.run("hintdistill", "demos", "--env", "webshop", "--agent", "stateact")
-    assert done.returncode == 0, done.stderr
-    demos = read_jsonl(data / "demos.jsonl", Episode)
-    openings = [e for e in demos if e.arm == "demo_opening"]
-    assert len(openings) == params["demos"]["openings"] * params["webshop"]["warmstart"]
-    for episode in openings:  # to the first choice at a product, which alone is learned
-        agents = [m for m in episode.messages if m.role == "assistant"]
-        assert [m.own for m in agents] == [False, False, True]
-
 
 def test_adapter_loads_with_plain_transformers_and_peft(finished, monkeypatch):
     from peft import PeftModel

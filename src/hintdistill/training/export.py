@@ -29,12 +29,19 @@ model = PeftModel.from_pretrained(model, "models/adapters/{name}")
 """
 
 
+def _empty(folder: Path) -> None:
+    """Make an empty folder; a save that was killed may have left files of any name in it."""
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+
+
 def save_model(network, tokenizer, folder: Path, card: str) -> None:
     """Write weights (bfloat16; tied ones once), config and tokenizer of a model.
 
     Not `save_pretrained`: that refuses a model which was read from a GGUF file.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    _empty(folder)
     weights = {name: w.to(torch.bfloat16).contiguous() for name, w in network.state_dict().items()}
     if network.config.tie_word_embeddings:
         weights.pop("lm_head.weight", None)
@@ -57,6 +64,7 @@ def save_adapter(model, folder: Path, *, name: str, base: str, card: dict[str, o
         base: path of the base model, relative to the repository.
         card: arm, env, agent, rows and steps for the model card.
     """
+    _empty(folder)
     model.save_pretrained(folder)
     config = json.loads((folder / "adapter_config.json").read_text())
     config["base_model_name_or_path"] = base
