@@ -304,6 +304,9 @@ def test_causes_of_hand_made_failures(panel, shop):
     wish = read_wish(chosen.instruction)
     search = f"search[{wish.what} color {wish.options['color']}]"
 
+    unset = causes(shop, chosen, search, first, "click[Buy Now]")
+    assert unset["option_not_chosen"] == OPTION_NOT_CHOSEN["none"]
+
     def other(page):
         return next(
             f"click[{value}]"

@@ -1,8 +1,8 @@
 """The mistakes of WebShop's scripted shopper, and the hints that prevent each: one table.
 
-It searches for the bare name, or takes the first result whatever it costs. Both show at once: an
-agent that writes no thoughts has nowhere to plan, and a small model that learns from a few hundred
-episodes follows a hint only where it stands close to the turn that it is about.
+It searches for the bare name, and takes the first result whatever it costs. Both show in the first
+two turns: an agent that writes no thoughts has nowhere to plan, and a small model did not follow
+hints about what it does pages later.
 """
 
 from hintdistill.agents.habits import Habit, Habits
@@ -65,5 +65,5 @@ GENERAL = (
     "Do not open the same {product} again.",
 )
 
-# The search, and the first choice on the page of a product.
+# The first choice on the page of a product, and the search.
 WEBSHOP_HABITS = Habits(HABITS, GENERAL, read_wish, opening_turns=(3, 1))
