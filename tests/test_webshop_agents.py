@@ -10,7 +10,7 @@ import yaml
 from conftest import ROOT
 from test_webshop_engine import ITEM, write_official
 
-from hintdistill.agents.demonstrator import DemonstratorEngine, learn_last_turn
+from hintdistill.agents.demonstrator import DemonstratorEngine
 from hintdistill.agents.habits import IRRELEVANT
 from hintdistill.agents.registry import make_agent
 from hintdistill.agents.rollout import Arm, Limits, play_cohort
@@ -228,15 +228,6 @@ def test_slips_are_not_its_own_turns_and_it_recovers(panel, shop):
     assert len(slips) > len(episodes) / 2
     assert statistics.fmean(episode.reward for episode in episodes) > 0.85
     assert slipping() == episodes
-
-
-def test_of_an_opening_the_last_turn_alone_is_learned(panel, shop):
-    longest = max(WEBSHOP_HABITS.opening_turns)
-    for _, episode in shop(tasks_of(panel)[:10], None, steps=longest):
-        opening = learn_last_turn(episode)
-        own = [message.own for message in opening.messages if message.role == "assistant"]
-        assert own == [False] * (longest - 1) + [True]
-        assert [m.content for m in opening.messages] == [m.content for m in episode.messages]
 
 
 def test_stateact_restates_what_the_shopper_knows(panel, shop):

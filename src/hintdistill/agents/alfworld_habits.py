@@ -205,9 +205,4 @@ GENERAL = (
     "Write one command a line and nothing else.",
 )
 
-ALFWORLD_HABITS = Habits(
-    HABITS,
-    GENERAL,
-    lambda instruction: Situation(require_goal(instruction)),
-    opening_turns=(1,),  # the plan, as a thought or in StateAct's fields
-)
+ALFWORLD_HABITS = Habits(HABITS, GENERAL, lambda instruction: Situation(require_goal(instruction)))

@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 
 from hintdistill.agents.agent import Agent
 from hintdistill.llm.engine import Request, Turn
-from hintdistill.records import Episode, Message, Model, short_hash
+from hintdistill.records import Message, Model, short_hash
 
 
 class Line(NamedTuple):
@@ -30,13 +30,6 @@ class Player(Protocol):
 # Of an agent, a prompt, the first observation, the share of actions before which there is a slip,
 # and a source of chance for the slips.
 MakePlayer = Callable[[Agent, str, str, float, random.Random], Player]
-
-
-def learn_last_turn(episode: Episode) -> Episode:
-    """The episode with its last own turn as the only one that carries loss."""
-    *_, last = (i for i, message in enumerate(episode.messages) if message.own)
-    messages = [m.model_copy(update={"own": i == last}) for i, m in enumerate(episode.messages)]
-    return episode.model_copy(update={"messages": messages})
 
 
 class DemonstratorEngine:

@@ -56,14 +56,11 @@ class Habits(NamedTuple, Generic[S]):
     Attributes:
         general: advice that it follows anyhow; a bank has such hints as well.
         read: what a task's instruction alone tells; enough for `concerns`.
-        opening_turns: lengths of openings, which a task's openings have by turns: demonstrations
-            that end where a hint shows its effect, and of which the last turn alone is learned.
     """
 
     habits: tuple[Habit[S], ...]
     general: tuple[str, ...]
     read: Callable[[str], S]
-    opening_turns: tuple[int, ...]
 
     def prevented_by(self, prompt: str) -> set[str]:
         """Names of the mistakes that a prompt says something against."""

@@ -65,5 +65,4 @@ GENERAL = (
     "Do not open the same {product} again.",
 )
 
-# The first choice on the page of a product, and the search.
-WEBSHOP_HABITS = Habits(HABITS, GENERAL, read_wish, opening_turns=(3, 1))
+WEBSHOP_HABITS = Habits(HABITS, GENERAL, read_wish)

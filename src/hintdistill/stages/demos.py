@@ -1,11 +1,10 @@
 """Stage demos: a scripted player demonstrates the warm-start tasks, with and without hints."""
 
-import itertools
 import random
 
 from pydantic import Field, NonNegativeInt
 
-from hintdistill.agents.demonstrator import DemonstratorEngine, learn_last_turn
+from hintdistill.agents.demonstrator import DemonstratorEngine
 from hintdistill.agents.demonstrators import demonstrations_of
 from hintdistill.agents.prompts import PROMPTS
 from hintdistill.agents.registry import make_agent
@@ -25,7 +24,7 @@ class DemoParams(Settings):
     plain: float = Field(ge=0, le=1)  # no hints in the prompt
     helpful: float = Field(ge=0, le=1)  # hints against what goes wrong in such a task
     useless: float = Field(ge=0, le=1)  # hints for other tasks, or about nothing
-    openings: NonNegativeInt  # of every task: what is meant to be done, with any hints or none
+    openings: NonNegativeInt  # of every task: its first turn, with any hints or none
     slips: float = Field(ge=0, lt=1)  # share of commands before which there is a slip
     seed: int
 
@@ -80,10 +79,10 @@ def command(env: str, agent: str) -> None:
             shown = rng.sample(tasks, round(getattr(demos, kind) * len(tasks)))
             arm = Arm(f"demo_{kind}", protocol, retrieve, rollout, limit, seed, attempt)
             episodes += demonstrate(shown, player, arm)
-        for attempt, turns in zip(range(demos.openings), itertools.cycle(habits.opening_turns)):
+        one_turn = rollout.model_copy(update={"turn_limit": 1})
+        for attempt in range(demos.openings):
             retrieve = _drawn_hints(habits.draw_any, demos.seed, attempt)
-            short = rollout.model_copy(update={"turn_limit": turns})
-            arm = Arm("demo_opening", protocol, retrieve, short, limit, seed, attempt)
-            episodes += map(learn_last_turn, demonstrate(tasks, opener, arm))
+            arm = Arm("demo_opening", protocol, retrieve, one_turn, limit, seed, attempt)
+            episodes += demonstrate(tasks, opener, arm)
     write_jsonl(cell.data / "demos.jsonl", sorted(episodes, key=lambda e: e.episode_id))
     scratch.drop()
