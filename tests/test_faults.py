@@ -1,16 +1,80 @@
-"""A full disk under a running stage: `pytest -m slow`."""
+"""Kills in every stage of a run, and a full disk under one. Minutes long: `pytest -m slow`."""
 
 import os
+import random
 import shutil
+import signal
 import subprocess
+import time
+from pathlib import Path
 
 import pytest
 import yaml
+from conftest import Checkout
 
 from hintdistill.records import Episode, read_jsonl
 
 pytestmark = pytest.mark.slow
+KILLS = 20
+SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 FAILURES = ("hintdistill", "failures", "--env", "alfworld", "--agent", "react")
+
+
+def stages_of(folder: Path) -> dict:
+    lock = folder / "dvc.lock"
+    return yaml.safe_load(lock.read_text())["stages"] if lock.is_file() else {}
+
+
+def begun(log: Path) -> list[str]:
+    return [part.split("'")[0] for part in log.read_text().split("Running stage '")[1:]]
+
+
+def kill(checkout: Checkout, stage: str, seconds: float, sent: signal.Signals) -> str | None:
+    """Stops `dvc repro` some seconds after a stage has begun: the stage that was running then.
+
+    None where the run ended before.
+    """
+    log = checkout.folder.with_suffix(".log")
+    with log.open("w") as out:
+        running = checkout.start("dvc", "repro", stdout=out, stderr=subprocess.STDOUT)
+    while stage not in begun(log):
+        assert running.poll() is None, log.read_text()
+        time.sleep(0.1)
+    try:
+        running.wait(seconds)
+        return None
+    except subprocess.TimeoutExpired:
+        os.killpg(running.pid, sent)
+    assert running.wait() != 0
+    return begun(log)[-1]
+
+
+def test_a_run_killed_in_every_stage_ends_in_the_same_bytes(finished, checkout):
+    """Never is a stage in dvc.lock whose outs are not those of a run that nothing stopped."""
+    # What a shell starts in the background ignores SIGINT, and so would what is started here.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    folder, whole = checkout.folder, stages_of(finished.folder)
+    shutil.copy(folder / "profiles/smoke.yaml", folder / "params.yaml")
+    (folder / "dvc.lock").unlink(missing_ok=True)
+    order = begun(finished.folder.with_suffix(".log"))
+    assert sorted(order) == sorted(whole)
+    rng = random.Random(20)
+    twice = rng.sample(order, len(order) // 2)
+    killed = []
+    for stage in sorted(order + twice, key=order.index):
+        if stage in stages_of(folder):  # it had ended before its kill came
+            continue
+        seconds, sent = rng.uniform(0, 8), rng.choice(SIGNALS)
+        killed.append((kill(checkout, stage, seconds, sent), round(seconds, 1), sent.name))
+        for name, kept in stages_of(folder).items():
+            assert kept["outs"] == whole[name]["outs"], (name, killed)
+    print(*killed, sep="\n")
+    assert sum(stage is not None for stage, *_ in killed) >= KILLS, killed
+    last = checkout.run("dvc", "repro")
+    assert last.returncode == 0, last.stdout + last.stderr
+    assert stages_of(folder) == whole
+    assert "up to date" in checkout.run("dvc", "status").stdout
+    assert not list((folder / ".scratch").glob("*@*"))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk takes root")

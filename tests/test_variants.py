@@ -130,6 +130,7 @@ def test_code_that_is_not_committed_is_not_run(varied):
         ({"a": {"k.deeper": 1}}, [], "there is no parameter"),
         ({"../up": {"k": 1}}, [], r"variants\.\.\./up: expected `name"),
         ({"a": 3}, [], "got 3"),
+        ({"workspace": {"k": 1}}, [], "not `workspace`"),
         ({"a": {"k": 1}}, ["b"], r"expected some of \['a'\], got \['b'\]"),
     ],
 )

@@ -31,7 +31,7 @@ FOLDER = Path(".variants")
 SECONDS_BETWEEN_LOOKS = 0.2
 SECONDS_BETWEEN_LINES = 60
 GPUS = "CUDA_VISIBLE_DEVICES"
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+_NAME = re.compile(r"(?!workspace$)[a-z0-9][a-z0-9_-]*")  # DVC calls this folder so
 Variants = dict[str, dict[str, Any]]
 
 
@@ -57,7 +57,10 @@ def read_variants(names: Sequence[str] = ()) -> Variants:
     for name, changes in table.items():
         where = f"{PARAMS_FILE}, variants.{name}"
         if not _NAME.fullmatch(str(name)) or not isinstance(changes, dict) or not changes:
-            raise UserError(f"{where}: expected `name: {{block.key: value}}`, got {changes!r:.80}")
+            raise UserError(
+                f"{where}: expected `name: {{block.key: value}}`, named in a-z, 0-9, - and _, "
+                f"but not `workspace`, got {changes!r:.80}"
+            )
         for key in changes:
             block, _, last = str(key).rpartition(".")
             if last not in _at(params, block):
