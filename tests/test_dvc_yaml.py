@@ -92,14 +92,9 @@ def test_every_parameter_is_read_by_some_stage():
     assert leaves - {"envs", "agents"} - free <= read
 
 
-def test_params_yaml_is_a_profile():
-    profiles = [path.read_text() for path in (ROOT / "profiles").iterdir()]
-    assert (ROOT / "params.yaml").read_text() in profiles
-
-
 def test_every_profile_is_complete():
     def keys(path):
-        content = yaml.safe_load(path.read_text())
+        content = yaml.safe_load(path.read_text()) | {"variants": None}  # these are anybody's own
         return {name: sorted(block) for name, block in content.items() if isinstance(block, dict)}
 
     for path in (ROOT / "profiles").iterdir():
