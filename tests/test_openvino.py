@@ -1,6 +1,7 @@
 """Engine openvino with the real base model: agreement, same bytes, caches, errors."""
 
 import json
+import os
 import shutil
 import sys
 
@@ -149,9 +150,12 @@ def test_a_file_is_reused_by_content_and_a_damaged_one_is_not(
     made = gguf_export.cached_gguf(base_model, None)
     whole = made.read_bytes()
     made.write_bytes(whole[:-1000])
-    (cache / "left.partial").write_bytes(b"GGUF")
+    killed, running = cache / f"a.{2**22 + 1}.partial", cache / f"b.{os.getppid()}.partial"
+    for partial in (killed, running):
+        partial.write_bytes(b"GGUF")
     assert gguf_export.cached_gguf(base_model, None) == made
     assert made.read_bytes() == whole
+    assert running.exists() and not killed.exists()
     copy = shutil.copytree(base_model, tmp_path / "elsewhere")
     monkeypatch.setattr(gguf_export, "write_gguf", None)
     assert gguf_export.cached_gguf(copy, None) == made

@@ -86,10 +86,15 @@ def tasks_of(panel, split="warmstart"):
     return [task for task, _ in panel.values() if task.split == split]
 
 
-def test_the_panel_is_split_by_product_and_holds_all_that_is_needed(built, panel):
+def test_the_panel_is_split_by_wish_and_holds_all_that_is_needed(built, panel):
     assert Counter(task.split for task in (t for t, _ in built if t)) == SIZES
     products = {split: {t.product for t in tasks_of(panel, split)} for split in SPLITS}
     assert sum(map(len, products.values())) == len(set().union(*products.values()))
+    # Products have siblings that answer the same wish.
+    wishes = {
+        split: {read_wish(t.instruction).what for t in tasks_of(panel, split)} for split in SPLITS
+    }
+    assert sum(map(len, wishes.values())) == len(set().union(*wishes.values()))
     assert len({task.type for task, _ in panel.values()}) == 5
     assert list(panel.shared) == [built[0][1].task_id]
     again = list(build_webshop_panel(params()))

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from hintdistill.closure import PACKAGE, import_closure
+from hintdistill.errors import UserError
 from hintdistill.records import file_sha256
 
 SCRATCH = Path(".scratch")
@@ -20,6 +21,11 @@ SCRATCH = Path(".scratch")
 def _files(paths: Iterable[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
+        if not path.exists():
+            raise UserError(
+                f"{path}: expected this input of the stage, it is missing. Run `dvc repro`, or "
+                "`dvc checkout`."
+            )
         found += (p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
     return sorted(found)
 
@@ -32,6 +38,9 @@ class Scratch:
         cell: the matrix cell, for example `alfworld-react`.
         settings: text of the params that the stage read.
         inputs: files and folders that the result depends on.
+
+    Raises:
+        UserError: an input is missing.
     """
 
     any_resumed = False  # whether this process goes on from an earlier one's progress

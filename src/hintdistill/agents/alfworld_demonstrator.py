@@ -221,7 +221,9 @@ class Demonstrator:
 
     def _slip(self, meant: str):
         """A command that does not help: one that is impossible, or back to an old place."""
-        back = [place for place in self._visited[-4:] if place != self._here]
+        # Not where it is about to go: to go to a place twice is impossible.
+        here_or_next = (self._here, meant.removeprefix("go to "))
+        back = [place for place in self._visited[-4:] if place not in here_or_next]
         if back and self._rng.random() < 0.5:
             place = self._rng.choice(back)
             observation = yield from self._act(f"go to {place}", slip=True)

@@ -10,6 +10,7 @@ from hintdistill.evaluation.stats import bootstrap_mean, compare, differences, w
 from hintdistill.records import Episode, Task
 
 ARMS = ("base", "rag", "placebo_wrong_type", "placebo_constant", "sft", "distilled")
+HEADLINE = ("base", "rag", "sft", "distilled")  # where there is room for few
 COMPARISONS = (
     ("rag", "base"),
     ("placebo_wrong_type", "base"),

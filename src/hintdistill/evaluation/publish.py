@@ -7,10 +7,10 @@ name replaces what is of an (environment, agent) whole and leaves the others.
 
 import json
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
+from hintdistill.commands import git
 from hintdistill.errors import UserError
 from hintdistill.evaluation.report import arms_table, comparisons_table
 from hintdistill.params import read_params
@@ -23,7 +23,6 @@ WHOLE_PANEL_ONLY = "official"
 # Tasks of the whole eval panel: ALFWorld's valid_unseen, and as many goals as papers have.
 WHOLE_PANELS = {"alfworld": 134, "webshop": 100}
 CODE = ("src", "prompts", "dvc.yaml", "requirements.lock")
-_CAPTURE = {"capture_output": True, "text": True, "check": True}
 
 
 def _read_summary(path: Path) -> dict[str, Any]:
@@ -39,11 +38,8 @@ def _read_summary(path: Path) -> dict[str, Any]:
 
 def _revision() -> str:
     """HEAD, and whether what makes results differs from it."""
-    try:
-        head = subprocess.run(["git", "rev-parse", "HEAD"], **_CAPTURE).stdout.strip()
-        changed = subprocess.run(["git", "status", "--porcelain", "--", *CODE], **_CAPTURE).stdout
-    except (OSError, subprocess.CalledProcessError):
-        raise UserError("publish: expected a git checkout with a commit, to name it") from None
+    head = git("rev-parse", "HEAD").strip()
+    changed = git("status", "--porcelain", "--", *CODE)
     return head + (" with uncommitted changes" if changed else "")
 
 

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 from rapidfuzz import fuzz
 
+from hintdistill.evaluation.metrics import HEADLINE
 from hintdistill.evaluation.report import p_value, percent, points, share
 from hintdistill.evaluation.stats import bootstrap_mean, compare, differences, wilson
 from hintdistill.records import Hint
 
-SHOWN = ("base", "rag", "sft", "distilled")
 REWORDED = 70  # rapidfuzz's ratio of two texts that are one hint in other words
 CellName = tuple[str, str]  # environment, agent
 
@@ -153,7 +153,7 @@ def render_comparison(variants: Sequence[Variant]) -> str:
     ]
     for cell in sorted(baseline.episodes):
         parts.append(f"## {', '.join(cell)}")
-        parts += [_arm_table(arm, cell, variants) for arm in SHOWN]
+        parts += [_arm_table(arm, cell, variants) for arm in HEADLINE]
         for variant in variants[1:]:
             changes = bank_changes(baseline.banks.get(cell, []), variant.banks.get(cell, []))
             if changes:

@@ -80,6 +80,16 @@ def _content_hash(path: Path) -> str:
     return file_sha256(path)[:_HASH_DIGITS]
 
 
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
+
+
 def cached_gguf(folder: Path, adapter: Path | None) -> Path:
     """The GGUF file of a model folder, with an adapter merged into it where one is given.
 
@@ -95,8 +105,9 @@ def cached_gguf(folder: Path, adapter: Path | None) -> Path:
         log.warning("%s: damaged, made anew", path)
         path.unlink(missing_ok=True)
     CACHE.mkdir(parents=True, exist_ok=True)
-    for left in CACHE.glob(f"{key}.*.partial"):  # by a conversion that was killed
-        left.unlink(missing_ok=True)
+    for left in CACHE.glob("*.[0-9]*.partial"):
+        if not _is_running(int(left.suffixes[-2][1:])):  # its conversion was killed
+            left.unlink(missing_ok=True)
     partial = CACHE / f"{key}.{os.getpid()}.partial"
     write_gguf(folder, adapter, partial)
     path = CACHE / f"{key}-{_content_hash(partial)}.gguf"

@@ -14,7 +14,7 @@ from hintdistill.settings import Settings
 from hintdistill.tasks.panel import Panel, load_panel
 
 BASE = Path("models/base")
-LOCK = Path("requirements.lock")
+REQUIREMENTS = Path("requirements.lock")
 STUDENTS = ("sft", "distilled")
 
 

@@ -9,7 +9,7 @@ from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hintdistill.stages._commands import dvc
+from hintdistill.commands import dvc
 from hintdistill.stages._lock import read_lock
 
 SHOWN = 3  # of what has changed for a stage
@@ -39,7 +39,9 @@ def find_problems(*, remote: bool) -> list[Problem]:
     Raises:
         UserError: dvc.lock is missing or broken, or DVC or its remote does not answer.
     """
-    locked = read_lock()
+    now = set(dvc("stage", "list", "--name-only").split())
+    # dvc.lock keeps stages of environments and agents that are no longer listed.
+    locked = {stage: entry for stage, entry in read_lock().items() if stage in now}
     outs = _outs(locked)
     problems = [*_pending(locked, outs), *_unlinked(locked, outs)]
     if remote:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import yaml
 
+from hintdistill.commands import git
 from hintdistill.errors import UserError
 from hintdistill.evaluation.variants import (
     Variant,
@@ -16,7 +17,6 @@ from hintdistill.llm.ledger import WORKSPACE, Ledger, ledger_file
 from hintdistill.params import PARAMS_FILE
 from hintdistill.records import Hint, write_text
 from hintdistill.stages._cell import BankParams, Cell
-from hintdistill.stages._commands import git
 from hintdistill.stages._timing import TIMES, noted
 from hintdistill.stages._variants import FOLDER
 

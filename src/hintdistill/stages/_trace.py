@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
+from hintdistill.commands import git
 from hintdistill.errors import UserError
 from hintdistill.llm.weights import adapter_identity
 from hintdistill.records import SPLITS, Episode, Hint, Task, TrainingRow, read_jsonl
 from hintdistill.stages._cell import STUDENTS, Cell
-from hintdistill.stages._commands import git
 from hintdistill.stages._lock import LOCK, read_lock
 
 SHOWN = 5  # of a list of ids

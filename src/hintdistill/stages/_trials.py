@@ -12,6 +12,8 @@ from hintdistill.stages._estimate import stale_stages
 
 
 class Params(StageParams):
+    envs: list[str]
+    agents: list[str]
     eval: EvalParams
     hints: BankParams
 
@@ -20,9 +22,16 @@ def arms_on_dev(command: str, cell: Cell) -> Arms:
     """The arms that have been played on split dev with today's parameters, base and rag at least.
 
     Raises:
-        UserError: the split is another one, or base and rag have not been played on it.
+        UserError: the split is another one, the cell is no part of the pipeline (so that nothing
+            tells with what its arms were played), or base and rag have not been played on it.
     """
-    if Params.read().eval.split != "dev":
+    params = Params.read()
+    if cell.env not in params.envs or cell.agent not in params.agents:
+        raise UserError(
+            f"{command}: expected envs and agents in params.yaml to list {cell.env} and "
+            f"{cell.agent}, they are {params.envs} and {params.agents}"
+        )
+    if params.eval.split != "dev":
         raise UserError(
             f"{command}: expected eval.split dev in params.yaml: settings are not chosen on eval. "
             "Run `dvc repro base_eval prompt_eval` with it first."

@@ -8,6 +8,7 @@ finished variant is saved as an experiment of this clone's.
 import logging
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,11 +20,11 @@ from typing import Any, NamedTuple
 
 from ruamel.yaml import YAML
 
+from hintdistill.commands import dvc, git
 from hintdistill.errors import UserError
 from hintdistill.evaluation.publish import CODE
 from hintdistill.llm.ledger import RUN
 from hintdistill.params import PARAMS_FILE, read_params
-from hintdistill.stages._commands import dvc, git
 
 log = logging.getLogger(__name__)
 
@@ -80,12 +81,15 @@ def _at(params: Mapping[str, Any], block: str) -> Mapping[str, Any]:
 
 def _make_clone(name: str, changes: Mapping[str, Any], revision: str, cache: str) -> Path:
     """The variant's clone, at this revision and with its parameters."""
-    clone = FOLDER / name
-    if not (clone / ".git").is_dir():
-        git("clone", "-q", ".", str(clone))
-        dvc("cache", "dir", "--local", cache, cwd=clone)
+    clone, partial = FOLDER / name, FOLDER / f"{name}.partial"
+    if not clone.is_dir():
+        if partial.is_dir():  # a stop left it without this clone's caches
+            shutil.rmtree(partial)
+        git("clone", "-q", ".", str(partial))
+        dvc("cache", "dir", "--local", cache, cwd=partial)
         Path(".cache").mkdir(exist_ok=True)
-        (clone / ".cache").symlink_to(Path(".cache").resolve())
+        (partial / ".cache").symlink_to(Path(".cache").resolve())
+        partial.rename(clone)
     if git("rev-parse", "HEAD", cwd=clone).strip() != revision:
         git("fetch", "-q", "origin", cwd=clone)
         git("checkout", "-q", "-f", "--detach", revision, cwd=clone)
@@ -188,12 +192,14 @@ def run_variants(names: Sequence[str], jobs: int) -> None:
             for one in [one for one in running if one.process.poll() is not None]:
                 running.remove(one)
                 minutes = (time.monotonic() - one.began) / 60
-                if one.process.returncode:
-                    failed.append(one.name)
-                    log.error("%s: failed: %s", one.name, _last_line(one.name))
-                else:
+                try:
+                    if one.process.returncode:
+                        raise UserError(_last_line(one.name))
                     _save(one.name)
                     log.info("%s: done after %.0f min", one.name, minutes)
+                except UserError as error:
+                    failed.append(one.name)
+                    log.error("%s: failed: %s", one.name, error)
             if time.monotonic() - said > SECONDS_BETWEEN_LINES:
                 said = time.monotonic()
                 for one in running:

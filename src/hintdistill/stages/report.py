@@ -8,7 +8,7 @@ import click
 
 from hintdistill.errors import UserError
 from hintdistill.evaluation.causes import CAUSE_COLUMNS, CauseRow
-from hintdistill.evaluation.metrics import ARMS, EPISODE_COLUMNS
+from hintdistill.evaluation.metrics import ARMS, EPISODE_COLUMNS, HEADLINE
 from hintdistill.evaluation.report import render_report
 from hintdistill.evaluation.trials import read_trials
 from hintdistill.params import StageParams
@@ -17,7 +17,6 @@ from hintdistill.settings import Settings
 from hintdistill.stages._cell import Cell, EvalParams, ModelParams
 
 METRICS = Path("metrics")
-HEADLINE = ("base", "rag", "sft", "distilled")
 _INTERVAL = ("success", "success_lo", "success_hi")
 
 

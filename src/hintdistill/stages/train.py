@@ -7,7 +7,7 @@ import click
 from hintdistill.params import StageParams
 from hintdistill.records import HINT_SOURCE_SPLIT, TrainingRow, read_jsonl
 from hintdistill.scratch import Scratch
-from hintdistill.stages._cell import LOCK, STUDENTS, Cell, ModelParams, cell_command
+from hintdistill.stages._cell import REQUIREMENTS, STUDENTS, Cell, ModelParams, cell_command
 from hintdistill.tasks.panel import require_split
 from hintdistill.training.rows import SftParams
 
@@ -33,7 +33,7 @@ def command(env: str, agent: str, arm: str) -> None:
     tasks = cell.read_tasks().values()
     require_split((row.task_id for row in rows), tasks, HINT_SOURCE_SPLIT, str(source))
     model, settings = params.model.folder(cell), params.model_dump_json()
-    scratch = Scratch("train", f"{cell.name}-{arm}", settings, [source, model, LOCK])
+    scratch = Scratch("train", f"{cell.name}-{arm}", settings, [source, model, REQUIREMENTS])
     talks = [row.messages for row in rows]
     with open_live(cell.metrics / f"train-{arm}") as live:
         on_loss = loss_logger(live)

@@ -8,7 +8,7 @@ from pydantic import model_validator
 from hintdistill.params import StageParams
 from hintdistill.records import Episode, read_jsonl
 from hintdistill.scratch import Scratch
-from hintdistill.stages._cell import BASE, LOCK, Cell, cell_command
+from hintdistill.stages._cell import BASE, REQUIREMENTS, Cell, cell_command
 from hintdistill.tasks.panel import require_split
 from hintdistill.training.rows import SftParams, until_last_own
 
@@ -43,7 +43,9 @@ def command(env: str, agent: str) -> None:
     source = cell.data / "demos.jsonl"
     demos = read_jsonl(source, Episode)  # the failed ones too: they are the habits
     require_split((e.task_id for e in demos), cell.read_tasks().values(), "warmstart", str(source))
-    scratch = Scratch("warmstart", cell.name, params.model_dump_json(), [source, BASE, LOCK])
+    scratch = Scratch(
+        "warmstart", cell.name, params.model_dump_json(), [source, BASE, REQUIREMENTS]
+    )
     method, talks = params.warmstart.method, [until_last_own(e.messages) for e in demos]
     with open_live(cell.metrics / "warmstart") as live:
         on_loss = loss_logger(live)

@@ -3,7 +3,8 @@
 A game is a room of AI2-THOR (its receptacles and object classes: `alfworld/gen/layouts`), objects
 put into the receptacles that may hold them (`alfworld.gen.constants`), a goal
 (`alfworld.gen.goal_library`), and alfworld's own domain and grammar. The walkthrough is written
-along with the game, so the game is solvable by construction; `panel.py` plays it to make sure.
+along with the game, so the game is solvable by construction; `alfworld_panel.py` plays it to make
+sure.
 """
 
 import json

@@ -8,7 +8,7 @@ import json
 import os
 import random
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -78,44 +78,53 @@ def read_source(name: str, seed: int) -> tuple[Catalogue, list[Goal]]:
     return catalogue, (human_goals if source.human else synthetic_goals)(catalogue, seed)
 
 
-def _by_product(
-    goals: Sequence[Goal], sizes: Mapping[str, int], seed: int
-) -> dict[str, list[Goal]]:
-    """Goals of each split, no product in two; of each product one, then another, as needed.
+def _product(goal: Goal) -> str:
+    return goal["asin"]
 
-    Products are dealt out in proportion to the splits' sizes, category by category.
+
+def _wish(goal: Goal) -> str:
+    """What is wanted, whatever its options and price; generated products have siblings for it."""
+    return ", ".join([goal["query"], *sorted(goal["attributes"])])
+
+
+def _by_group(
+    goals: Sequence[Goal], group: Callable[[Goal], str], sizes: Mapping[str, int], seed: int
+) -> dict[str, list[Goal]]:
+    """Goals of each split, no group in two; of each group one, then another, as needed.
+
+    Groups are dealt out in proportion to the splits' sizes, category by category.
     """
     rng = random.Random(short_hash("webshop-split", seed))
-    by_product: dict[str, list[Goal]] = defaultdict(list)
+    groups: dict[str, list[Goal]] = defaultdict(list)
     for goal in goals:
-        by_product[goal["asin"]].append(goal)
+        groups[group(goal)].append(goal)
     by_category: dict[str, list[str]] = defaultdict(list)
-    for asin in sorted(by_product):
-        by_category[by_product[asin][0]["category"]].append(asin)
+    for name in sorted(groups):
+        by_category[groups[name][0]["category"]].append(name)
     total = sum(sizes.values())
-    products: dict[str, list[str]] = {split: [] for split in sizes}
+    dealt: dict[str, list[str]] = {split: [] for split in sizes}
     for category in sorted(by_category):
-        asins = by_category[category]
-        rng.shuffle(asins)
+        names = by_category[category]
+        rng.shuffle(names)
         first, wanted = 0, 0
         for split, size in sizes.items():
             wanted += size
-            last = round(len(asins) * wanted / total)
-            products[split] += asins[first:last]
+            last = round(len(names) * wanted / total)
+            dealt[split] += names[first:last]
             first = last
-    return {split: _rounds(products[split], by_product, sizes[split], rng) for split in sizes}
+    return {split: _rounds(dealt[split], groups, sizes[split], rng) for split in sizes}
 
 
 def _rounds(
-    asins: list[str], by_product: Mapping[str, list[Goal]], size: int, rng: random.Random
+    names: list[str], groups: Mapping[str, list[Goal]], size: int, rng: random.Random
 ) -> list[Goal]:
-    """So many goals, a product's second one only after every product's first."""
-    rng.shuffle(asins)
+    """So many goals, a group's second one only after every group's first."""
+    rng.shuffle(names)
     rounds = [
-        by_product[asin][number]
-        for number in range(max((len(by_product[asin]) for asin in asins), default=0))
-        for asin in asins
-        if number < len(by_product[asin])
+        groups[name][number]
+        for number in range(max((len(groups[name]) for name in names), default=0))
+        for name in names
+        if number < len(groups[name])
     ]
     return rounds[:size]
 
@@ -150,7 +159,7 @@ def build_webshop_panel(params: PanelParams) -> Iterator[tuple[Task | None, Game
     if source.by_index:
         drawn = _by_index(goals, sizes, source.human, params.seed)
     else:
-        drawn = _by_product(goals, sizes, params.seed)
+        drawn = _by_group(goals, _product if source.official else _wish, sizes, params.seed)
     shared = _shared_game(catalogue)
     yield None, shared
     for split, some in drawn.items():
