@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,9 @@ from hintdistill.records import Episode, read_jsonl
 pytestmark = pytest.mark.slow
 KILLS = 20
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
-FAILURES = ("hintdistill", "failures", "--env", "alfworld", "--agent", "react")
+CELL = ("--env", "alfworld", "--agent", "react")
+FAILURES = ("hintdistill", "failures", *CELL)
+TRAIN = ("hintdistill", "train", *CELL, "--arm", "sft")
 
 
 def stages_of(folder: Path) -> dict:
@@ -77,32 +80,66 @@ def test_a_run_killed_in_every_stage_ends_in_the_same_bytes(finished, checkout):
     assert not list((folder / ".scratch").glob("*@*"))
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk takes root")
-def test_a_full_disk_is_a_clear_error_and_loses_nothing(finished, checkout):
-    folder, scratch = checkout.folder, checkout.folder / ".scratch"
+@pytest.fixture
+def learnt(finished, checkout) -> Checkout:
+    """A checkout with what the finished run has made."""
     for part in ("data", "models"):
-        shutil.copytree(finished.folder / part, folder / part, dirs_exist_ok=True)
-    params = yaml.safe_load((folder / "profiles/smoke.yaml").read_text())
+        shutil.copytree(finished.folder / part, checkout.folder / part, dirs_exist_ok=True)
+    shutil.copy(checkout.folder / "profiles/smoke.yaml", checkout.folder / "params.yaml")
+    return checkout
+
+
+@pytest.fixture
+def small_disk(learnt) -> Iterator[Callable[[str], None]]:
+    """Gives `.scratch` a disk of its own, of a size that can be changed."""
+    scratch = learnt.folder / ".scratch"
+    scratch.mkdir()
+
+    def resize(size: str) -> None:
+        options = f"{'remount,' * scratch.is_mount()}size={size}"
+        mount = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(scratch)]
+        if subprocess.run(mount).returncode:
+            pytest.skip("no small disk here")
+
+    yield resize
+    if scratch.is_mount():
+        subprocess.run(["umount", str(scratch)], check=True)
+
+
+def require_full_disk_error(done: subprocess.CompletedProcess) -> None:
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr and "expected space" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk takes root")
+def test_a_full_disk_is_a_clear_error_and_loses_no_episode(learnt, small_disk):
+    folder = learnt.folder
+    params = yaml.safe_load((folder / "params.yaml").read_text())
     params["rollout"]["cohort"] = 2
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     out = folder / "data/alfworld/react/failures.jsonl"
     out.unlink()
-    scratch.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=12k", "tmpfs", str(scratch)], capture_output=True
-    )
-    if mounted.returncode:
-        pytest.skip(f"no small disk here: {mounted.stderr.decode()}")
-    try:
-        full = checkout.run(*FAILURES)
-        assert full.returncode == 1 and not out.exists()
-        assert "Traceback" not in full.stderr
-        assert "expected space" in full.stderr and ".scratch/failures@" in full.stderr
-        kept = list(scratch.rglob("cohort-*.jsonl"))
-        assert 0 < len(kept) < params["alfworld"]["train"] / 2
-        subprocess.run(["mount", "-o", "remount,size=16m", str(scratch)], check=True)
-        again = checkout.run(*FAILURES)
-        assert again.returncode == 0, again.stderr
-        assert len(read_jsonl(out, Episode)) == params["alfworld"]["train"]
-    finally:
-        subprocess.run(["umount", str(scratch)], check=True)
+    small_disk("12k")
+    full = learnt.run(*FAILURES)
+    require_full_disk_error(full)
+    assert ".scratch/failures@" in full.stderr and not out.exists()
+    kept = list((folder / ".scratch").rglob("cohort-*.jsonl"))
+    assert 0 < len(kept) < params["alfworld"]["train"] / 2
+    small_disk("16m")
+    again = learnt.run(*FAILURES)
+    assert again.returncode == 0, again.stderr
+    assert len(read_jsonl(out, Episode)) == params["alfworld"]["train"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk takes root")
+def test_a_full_disk_under_a_training_is_as_clear(learnt, small_disk):
+    adapter = learnt.folder / "models/adapters/alfworld-react-sft"
+    whole = {path.name: path.read_bytes() for path in adapter.iterdir()}
+    shutil.rmtree(adapter)
+    small_disk("2m")
+    require_full_disk_error(learnt.run(*TRAIN))
+    assert not adapter.exists()
+    small_disk("200m")
+    again = learnt.run(*TRAIN)
+    assert again.returncode == 0, again.stderr
+    assert {path.name: path.read_bytes() for path in adapter.iterdir()} == whole

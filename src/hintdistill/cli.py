@@ -235,6 +235,13 @@ def play(env: str, task: int, hints: bool) -> None:
     play_by_hand(env, task, hints)
 
 
+def _tells_of_a_full_disk(error: Exception) -> bool:
+    """Safetensors and torch raise errors of their own, and of torch's writer one knows no more."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return any(words in str(error) for words in ("No space left on device", "inline_container.cc"))
+
+
 def main() -> None:
     # Stages log lines of their own; bars and deprecations of the libraries would bury them.
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
@@ -249,11 +256,12 @@ def main() -> None:
     except UserError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(1)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+    except Exception as error:
+        if not _tells_of_a_full_disk(error):
             raise
+        what = getattr(error, "filename", None) or "a file"
         click.echo(
-            f"Error: {error.filename or 'a file'}: expected space for it, but the disk is full. "
+            f"Error: {what}: expected space for it, but the disk is full. "
             "Free some, then run again: finished episodes and optimiser steps are kept.",
             err=True,
         )
