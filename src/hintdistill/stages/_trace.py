@@ -70,17 +70,10 @@ def trace_text(name: str) -> str:
         _Run(Cell(path.parent.parent.name, path.parent.name))
         for path in sorted(Path("data").glob("*/*/failures.jsonl"))
     ]
-    for run in runs:
-        for file, episodes in run.episodes.items():
-            for episode in episodes:
-                if episode.episode_id == name:
-                    return _text(_episode(run, file, episode))
-        if name in run.hints:
-            return _text(_hint(run, run.hints[name]))
-        for arm in STUDENTS:
-            adapter = run.cell.adapter(arm)
-            if adapter.is_dir() and name.rstrip("/") in (adapter.name, str(adapter)):
-                return _text(_adapter(run, arm))
+    # Two agents' banks may hold the same hint.
+    found = [line for run in runs for line in _lines_of(run, name)]
+    if found:
+        return "\n".join([*found, *_revision()])
     cells = ", ".join(run.cell.name for run in runs) or "none"
     raise UserError(
         f"trace: expected the id of an episode or a hint, or an adapter as in "
@@ -89,8 +82,17 @@ def trace_text(name: str) -> str:
     )
 
 
-def _text(lines: Iterable[str]) -> str:
-    return "\n".join([*lines, *_revision()])
+def _lines_of(run: _Run, name: str) -> Iterator[str]:
+    for file, episodes in run.episodes.items():
+        for episode in episodes:
+            if episode.episode_id == name:
+                yield from _episode(run, file, episode)
+    if name in run.hints:
+        yield from _hint(run, run.hints[name])
+    for arm in STUDENTS:
+        adapter = run.cell.adapter(arm)
+        if adapter.is_dir() and name.rstrip("/") in (adapter.name, str(adapter)):
+            yield from _adapter(run, arm)
 
 
 def _revision() -> Iterator[str]:
