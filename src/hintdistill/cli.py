@@ -215,13 +215,13 @@ def serve(source: str, seed: int, host: str, port: int) -> None:
 
 @webshop.command()
 @click.option("--source", default="generated", show_default=True, help="As `webshop.source`.")
-def measure(source: str) -> None:
-    """Speed and memory of the shop: metrics/webshop_engine.json."""
-    from hintdistill.stages._shop_speed import OUT, measure_shop
+@click.option("--copies", type=click.IntRange(1), default=1, show_default=True, help="Of each.")
+def measure(source: str, copies: int) -> None:
+    """Speed and memory of the shop: metrics/webshop_engine_{products}.json."""
+    from hintdistill.stages._shop_speed import measure_shop
 
-    for name, value in measure_shop(source, seed=0).items():
+    for name, value in measure_shop(source, seed=0, copies=copies).items():
         click.echo(f"{name}: {value}")
-    click.echo(f"written: {OUT}")
 
 
 @cli.command()

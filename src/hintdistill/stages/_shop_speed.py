@@ -3,6 +3,7 @@
 import random
 import resource
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -10,22 +11,25 @@ from typing import Any
 
 from hintdistill.records import write_json
 from hintdistill.tasks.webshop import WebShopEnv
-from hintdistill.tasks.webshop.catalogue import Catalogue
+from hintdistill.tasks.webshop.catalogue import Catalogue, Product
 from hintdistill.tasks.webshop.goals import Goal
 from hintdistill.tasks.webshop.search import Bm25Search
 from hintdistill.tasks.webshop_panel import read_source
 
-OUT = Path("metrics/webshop_engine.json")
+METRICS = Path("metrics")
 RUNS, STEPS = 5, 4000
 SEARCHES = 0.2  # share of steps; others click what the page has
 
 
-def measure_shop(source: str, seed: int) -> dict[str, Any]:
+def measure_shop(source: str, seed: int, copies: int) -> dict[str, Any]:
     """Load a source, index it, take random steps in one process, and say what that took.
 
-    Writes the figures to metrics/webshop_engine.json and returns them. Seconds are wall time: to
-    read products and goals, to index them anew, to open an index kept before; memory is the most
-    that the process had, from its start; steps a second are the median of several runs.
+    With `copies`, of so many of each product, under other asins and with another word in the name:
+    1,180 copies of the official 1,000 are as many products as the full catalogue has.
+
+    Writes the figures to metrics/webshop_engine_{products}.json and returns them. Seconds are wall
+    time: to read products and goals, to index them anew, to open an index kept before; memory is
+    the most that the process had, from its start; steps a second are the median of several runs.
 
     Raises:
         UserError: there is no such source, or its files are missing or broken.
@@ -33,6 +37,8 @@ def measure_shop(source: str, seed: int) -> dict[str, Any]:
     began = time.monotonic()
     catalogue, goals = read_source(source, seed)
     loading = time.monotonic() - began
+    if copies > 1:
+        catalogue = Catalogue(_copied(catalogue, copies), catalogue.nouns)
     with TemporaryDirectory() as folder:
         indexing, _ = _index(catalogue, Path(folder))
         opening, search = _index(catalogue, Path(folder))
@@ -49,8 +55,17 @@ def measure_shop(source: str, seed: int) -> dict[str, Any]:
         "steps_a_second_runs": [round(rate) for rate in sorted(rates)],
         "memory_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
     }
-    write_json(OUT, figures)
+    write_json(METRICS / f"webshop_engine_{len(catalogue)}.json", figures)
     return figures
+
+
+def _copied(catalogue: Catalogue, copies: int) -> Iterator[Product]:
+    yield from catalogue
+    for number in range(1, copies):
+        for place, product in enumerate(catalogue):
+            asin = f"{number * len(catalogue) + place:010d}"
+            name = f"{product['name']} {asin}"
+            yield product | {"asin": asin, "name": name, "Title": name}
 
 
 def _index(catalogue: Catalogue, cache: Path) -> tuple[float, Bm25Search]:
