@@ -198,6 +198,8 @@ def test_stateact_shops_through_the_same_stages(finished, checkout):
     params = yaml.safe_load((folder / "profiles/smoke.yaml").read_text())
     params |= {"envs": ["webshop"], "agents": ["stateact"]}
     params["model"]["path_suffix"] = "/../../base"
+    params["webshop"] |= {"train": 3, "step_limit": 3}
+    params["stateact"]["max_new_tokens"] = 30
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     checkout.run("dvc", "cache", "dir", "--local", str(finished.folder / ".dvc/cache"))
     done = checkout.run("dvc", "repro", f"strip@{cell}")

@@ -29,6 +29,7 @@ def short_run(finished, checkout):
     write_jsonl(checkout.folder / DATA / "games.jsonl", [games[task.task_id] for task in few])
     warm = "models/warm/alfworld-react"
     shutil.copytree(finished.folder / warm, checkout.folder / warm)
+    (checkout.folder / ".cache").symlink_to(finished.folder / ".cache")  # the model's GGUF file
     params = yaml.safe_load((checkout.folder / "profiles/smoke.yaml").read_text())
     params["rollout"] |= {"cohort": 1, "turn_limit": 3}
     (checkout.folder / "params.yaml").write_text(yaml.safe_dump(params))

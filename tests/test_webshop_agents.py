@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import statistics
 from collections import Counter
 
@@ -40,8 +41,9 @@ from hintdistill.llm.scripted import ScriptedEngine
 from hintdistill.records import SPLITS, HintRef, normalise
 from hintdistill.tasks.panel import Panel, PanelParams, load_panel
 from hintdistill.tasks.registry import find_env
+from hintdistill.tasks.webshop import WebShopEnv
 from hintdistill.tasks.webshop.reading import read_options, read_results, read_wish
-from hintdistill.tasks.webshop_panel import Shop, build_webshop_panel
+from hintdistill.tasks.webshop_panel import Shop, build_webshop_panel, read_source
 
 SIZES = {"warmstart": 90, "train": 20, "dev": 5, "eval": 20}
 EVERYTHING = [habit.hints[0] for habit in HABITS]
@@ -233,6 +235,25 @@ def test_slips_are_not_its_own_turns_and_it_recovers(panel, shop):
     assert len(slips) > len(episodes) / 2
     assert statistics.fmean(episode.reward for episode in episodes) > 0.85
     assert slipping() == episodes
+
+
+def test_where_all_is_too_dear_it_takes_the_first(at_root):
+    catalogue, goals = read_source("generated", seed=0)
+    goal = next(goal for goal in goals if " and price lower" in goal["instruction_text"])
+    text = re.sub(r"lower than [\d.]+", "lower than 0.50", goal["instruction_text"])
+    dear = catalogue.asins[:2]
+    env = WebShopEnv(
+        catalogue, [goal | {"instruction_text": text}], lambda query: dear, "simple", strict=True
+    )
+    agent = make_agent("react", "webshop", {"examples": 0})
+    prompt = agent.system_prompt(list(EVERYTHING), goal["category"])
+    page, done, said = env.reset(0).strip(), False, []
+    player = Shopper(agent, prompt, page, 0.0, random.Random(0))
+    while not done:
+        said.append(player.turn(page).text)
+        page, _, done, info = env.step(said[-1])
+        assert info["valid"], said
+    assert said[1:4] == ["click[Next >]", "click[< Prev]", f"click[{dear[0]}]"]
 
 
 def test_stateact_restates_what_the_shopper_knows(panel, shop):

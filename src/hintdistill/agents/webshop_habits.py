@@ -1,8 +1,8 @@
 """The mistakes of WebShop's scripted shopper, and the hints that prevent each: one table.
 
-It searches for the bare name, and takes the first result whatever it costs. Both show in the first
-two turns: an agent that writes no thoughts has nowhere to plan, and a small model did not follow
-hints about what it does pages later.
+It searches for little more than a name, and takes the first result whatever it costs. Both show in
+the first two turns: an agent that writes no thoughts has nowhere to plan, and a small model did not
+follow hints about what it does pages later.
 """
 
 from hintdistill.agents.habits import Habit, Habits
@@ -10,7 +10,7 @@ from hintdistill.tasks.webshop.reading import read_wish
 
 HABITS = (
     Habit(
-        "short_query",  # searches for the bare name, without properties and options
+        "short_query",  # searches for the name, without most properties and the options
         lambda wish: wish.name != wish.what or bool(wish.options),
         lambda wish: True,
         (

@@ -65,7 +65,10 @@ class Shopper:
         limit = None if "price" in self._habits else self._wish.limit
         results = read_results(page)
         if limit is not None and not any(result.price < limit for result in results):
-            results = read_results((yield from self._do(NEXT, "All of these are too dear.")))
+            more = read_results((yield from self._do(NEXT, "All of these are too dear.")))
+            if not more:
+                yield from self._do(BACK, "There are no others.")
+            results = more or results
         cheap = [result for result in results if limit is None or result.price < limit]
         return (cheap or results or [Result("unknown", "", 0)])[0]
 

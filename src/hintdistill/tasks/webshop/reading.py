@@ -22,7 +22,8 @@ class Wish(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The thing alone: properties stand before it, with commas, and after "with"."""
+        """The thing with few of its properties: they stand before it, with commas in between but
+        none after the last, and after "with"."""
         return self.what.split(" with ")[0].split(", ")[-1]
 
 
