@@ -1,6 +1,6 @@
 """What `hintdistill compare` does: reads this commit's experiments, and writes the page."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import yaml
@@ -8,6 +8,7 @@ import yaml
 from hintdistill.commands import git
 from hintdistill.errors import UserError
 from hintdistill.evaluation.variants import (
+    CellName,
     Variant,
     flat_params,
     read_episodes,
@@ -59,9 +60,17 @@ def _read_run(name: str, ref: str | None, money: dict[str, float]) -> Variant:
     params = flat_params(yaml.safe_load(_read(str(PARAMS_FILE), ref)))
     episodes = read_episodes(_read(EPISODES, ref).splitlines())
     banks = {cell: _bank(Cell(*cell), params["hints.bank"], name, ref) for cell in episodes}
-    times = noted((FOLDER / name if ref else Path()) / TIMES)
-    seconds = sum(entry.seconds for entry in times.values()) if times else None
-    return Variant(name, params, episodes, banks, seconds, money.get(name))
+    noted_here = noted((FOLDER / name if ref else Path()) / TIMES)
+    times = [entry.seconds for stage, entry in noted_here.items() if _is_of(stage, episodes)]
+    return Variant(name, params, episodes, banks, sum(times) if times else None, money.get(name))
+
+
+def _is_of(stage: str, cells: Iterable[CellName]) -> bool:
+    """Whether a stage is one of these cells', or of all; others may have run here before."""
+    name = stage.partition("@")[2]
+    return not name or any(
+        name == env or f"{name}-".startswith(f"{env}-{agent}-") for env, agent in cells
+    )
 
 
 def write_comparison(names: Sequence[str]) -> Path:
