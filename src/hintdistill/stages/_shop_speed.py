@@ -28,8 +28,9 @@ def measure_shop(source: str, seed: int, copies: int) -> dict[str, Any]:
     1,180 copies of the official 1,000 are as many products as the full catalogue has.
 
     Writes the figures to metrics/webshop_engine_{products}.json and returns them. Seconds are wall
-    time: to read products and goals, to index them anew, to open an index kept before; memory is
-    the most that the process had, from its start; steps a second are the median of several runs.
+    time: to read the source's products and goals, to index all anew, to open an index kept before;
+    memory is the most that the process had, from its start; steps a second are the median of
+    several runs.
 
     Raises:
         UserError: there is no such source, or its files are missing or broken.
