@@ -78,4 +78,9 @@ def replace_folder(new: Path, folder: Path) -> None:
     if folder.exists():
         shutil.rmtree(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
+    if new.stat().st_dev != folder.parent.stat().st_dev:  # `.scratch` is on a disk of its own
+        beside = folder.with_name(f"{folder.name}.partial")
+        shutil.rmtree(beside, ignore_errors=True)
+        shutil.move(new, beside)
+        new = beside
     new.rename(folder)
