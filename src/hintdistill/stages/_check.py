@@ -39,9 +39,10 @@ def find_problems(*, remote: bool) -> list[Problem]:
     Raises:
         UserError: dvc.lock is missing or broken, or DVC or its remote does not answer.
     """
+    recorded = read_lock()
     now = set(dvc("stage", "list", "--name-only").split())
     # dvc.lock keeps stages of environments and agents that are no longer listed.
-    locked = {stage: entry for stage, entry in read_lock().items() if stage in now}
+    locked = {stage: entry for stage, entry in recorded.items() if stage in now}
     outs = _outs(locked)
     problems = [*_pending(locked, outs), *_unlinked(locked, outs)]
     if remote:
