@@ -75,6 +75,11 @@ def checkout(tmp_path: Path) -> Checkout:
     return Checkout(copy_checkout(tmp_path / "checkout"))
 
 
+def begun(log: Path) -> list[str]:
+    """Stages that a `dvc repro` has begun, by what it has printed."""
+    return [part.split("'")[0] for part in log.read_text().split("Running stage '")[1:]]
+
+
 class SmokeRun:
     """Profile smoke's `dvc repro` in a copy: begun with the first test, since it takes minutes."""
 
@@ -87,7 +92,7 @@ class SmokeRun:
 
     def has_begun(self, stage: str) -> bool:
         """Waits until a stage has begun; False if the run ends without it."""
-        while f"Running stage '{stage}'" not in self.log.read_text():
+        while stage not in begun(self.log):
             if self.process.poll() is not None:
                 return False
             time.sleep(0.5)

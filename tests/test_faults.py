@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import Checkout
+from conftest import Checkout, begun
 
 from hintdistill.records import Episode, read_jsonl
 
@@ -26,10 +26,6 @@ TRAIN = ("hintdistill", "train", *CELL, "--arm", "sft")
 def stages_of(folder: Path) -> dict:
     lock = folder / "dvc.lock"
     return yaml.safe_load(lock.read_text())["stages"] if lock.is_file() else {}
-
-
-def begun(log: Path) -> list[str]:
-    return [part.split("'")[0] for part in log.read_text().split("Running stage '")[1:]]
 
 
 def kill(checkout: Checkout, stage: str, seconds: float, sent: signal.Signals) -> str | None:

@@ -75,12 +75,10 @@ def save_adapter(model, folder: Path, *, name: str, base: str, card: dict[str, o
 
 def replace_folder(new: Path, folder: Path) -> None:
     """Put a finished folder in its final place, which until then has nothing of it."""
-    if folder.exists():
-        shutil.rmtree(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    if new.stat().st_dev != folder.parent.stat().st_dev:  # `.scratch` is on a disk of its own
+    _empty(folder)
+    if new.stat().st_dev != folder.stat().st_dev:  # `.scratch` is on a disk of its own
         beside = folder.with_name(f"{folder.name}.partial")
         shutil.rmtree(beside, ignore_errors=True)
         shutil.move(new, beside)
         new = beside
-    new.rename(folder)
+    new.rename(folder)  # in place of the empty one
