@@ -80,15 +80,23 @@ def begun(log: Path) -> list[str]:
     return [part.split("'")[0] for part in log.read_text().split("Running stage '")[1:]]
 
 
-class SmokeRun:
-    """Profile smoke's `dvc repro` in a copy: begun with the first test, since it takes minutes."""
+class Repro:
+    """A `dvc repro` in a copy of the repository, beside the tests, since it takes minutes."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *targets: str, cache: Path | None = None, **params) -> None:
+        """Profile smoke, with other blocks or other keys of them, and another clone's cache."""
         self.checkout = Checkout(copy_checkout(folder))
-        shutil.copy(folder / "profiles/smoke.yaml", folder / "params.yaml")
+        chosen = yaml.safe_load((folder / "profiles/smoke.yaml").read_text())
+        for name, value in params.items():
+            chosen[name] = chosen[name] | value if isinstance(value, dict) else value
+        (folder / "params.yaml").write_text(yaml.safe_dump(chosen))
+        if cache:
+            self.checkout.run("dvc", "cache", "dir", "--local", str(cache))
         self.log = folder.with_suffix(".log")
         with self.log.open("w") as log:
-            self.process = self.checkout.start("dvc", "repro", stdout=log, stderr=subprocess.STDOUT)
+            self.process = self.checkout.start(
+                "dvc", "repro", *targets, stdout=log, stderr=subprocess.STDOUT
+            )
 
     def has_begun(self, stage: str) -> bool:
         """Waits until a stage has begun; False if the run ends without it."""
@@ -98,6 +106,11 @@ class SmokeRun:
             time.sleep(0.5)
         return True
 
+    def result(self) -> Checkout:
+        """Waits for its end, which must be a good one."""
+        assert self.process.wait() == 0, self.log.read_text()[-6000:]
+        return self.checkout
+
     def stop(self) -> None:
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
@@ -105,24 +118,51 @@ class SmokeRun:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of the finished run come last: the others pass while it is under way."""
-    items.sort(key=lambda item: "finished" in item.fixturenames)
+    """Tests of a run beside them come last: the others pass while it is under way."""
+    items.sort(key=lambda item: [name in item.fixturenames for name in ("shops", "finished")])
 
 
 @pytest.fixture(scope="session", autouse=True)
-def smoke_run(request, tmp_path_factory) -> Iterator[SmokeRun | None]:
+def smoke_run(request, tmp_path_factory) -> Iterator[Repro | None]:
+    """Begun with the first test."""
     wanted = any("finished" in item.fixturenames for item in request.session.items)
-    run = SmokeRun(tmp_path_factory.mktemp("smoke")) if wanted else None
+    run = Repro(tmp_path_factory.mktemp("smoke")) if wanted else None
     yield run
     if run:
         run.stop()
 
 
 @pytest.fixture(scope="session")
-def finished(smoke_run: SmokeRun) -> Checkout:
+def finished(smoke_run: Repro, request) -> Checkout:
     """A copy in which profile smoke has been run to its end, with the real small model."""
-    assert smoke_run.process.wait() == 0, smoke_run.log.read_text()[-6000:]
-    return smoke_run.checkout
+    checkout = smoke_run.result()
+    if any("shops" in item.fixturenames for item in request.session.items):
+        request.getfixturevalue("shop_run")
+    return checkout
+
+
+@pytest.fixture(scope="session")
+def shop_run(smoke_run: Repro, tmp_path_factory) -> Iterator[Repro]:
+    """WebShop and StateAct up to the students' rows, with the smoke run's base model as it is."""
+    run = Repro(
+        tmp_path_factory.mktemp("shops"),
+        "strip@webshop-stateact",
+        cache=smoke_run.checkout.folder / ".dvc/cache",
+        envs=["webshop"],
+        agents=["stateact"],
+        model={"path_suffix": "/../../base"},
+        webshop={"train": 3, "step_limit": 3},
+        stateact={"max_new_tokens": 30},
+    )
+    yield run
+    run.stop()
+
+
+@pytest.fixture(scope="session")
+def shops(finished: Checkout, shop_run: Repro) -> Repro:
+    """That run at its end."""
+    shop_run.result()
+    return shop_run
 
 
 @pytest.fixture(scope="session")
@@ -140,7 +180,7 @@ def small(small_finished, tmp_path, monkeypatch) -> Path:
 
 
 @pytest.fixture(scope="session")
-def base_model(smoke_run: SmokeRun | None, tmp_path_factory) -> Path:
+def base_model(smoke_run: Repro | None, tmp_path_factory) -> Path:
     """The folder of the real base model; the smoke run's, if there is one, once it is made."""
     if smoke_run and smoke_run.has_begun("demos@alfworld-react"):
         return smoke_run.checkout.folder / "models/base"

@@ -192,20 +192,10 @@ def test_lineage_leads_from_the_panel_to_the_metrics(finished):
     assert wrong.returncode == 1 and "alfworld-react" in wrong.stderr
 
 
-def test_stateact_shops_through_the_same_stages(finished, checkout):
-    """WebShop, with a model that was given no warm start; the base model is the finished run's."""
-    folder, cell = checkout.folder, "webshop-stateact"
-    params = yaml.safe_load((folder / "profiles/smoke.yaml").read_text())
-    params |= {"envs": ["webshop"], "agents": ["stateact"]}
-    params["model"]["path_suffix"] = "/../../base"
-    params["webshop"] |= {"train": 3, "step_limit": 3}
-    params["stateact"]["max_new_tokens"] = 30
-    (folder / "params.yaml").write_text(yaml.safe_dump(params))
-    checkout.run("dvc", "cache", "dir", "--local", str(finished.folder / ".dvc/cache"))
-    done = checkout.run("dvc", "repro", f"strip@{cell}")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "Stage 'base' is cached" in done.stdout
-    data = folder / "data/webshop/stateact"
+def test_stateact_shops_through_the_same_stages(shops):
+    assert "Stage 'base' is cached" in shops.log.read_text()
+    data = shops.checkout.folder / "data/webshop/stateact"
+    params = yaml.safe_load((shops.checkout.folder / "params.yaml").read_text())
     tasks = {task.task_id: task for task in read_jsonl(data.parent / "panel.jsonl", Task)}
     bank = {hint.hint_id for hint in read_jsonl(data / "hints.jsonl", Hint)}
     for name in ("failures", "teacher"):
