@@ -7,12 +7,12 @@ shares with an earlier one can't depend on which cohorts this process has played
 from pathlib import Path
 
 import numpy as np
-from transformers import AutoConfig, AutoTokenizer
+from transformers import PreTrainedTokenizerFast
 
 from hintdistill.errors import UserError
 from hintdistill.llm.chat import ChatRenderer, common_prefix
 from hintdistill.llm.engine import Request, Turn
-from hintdistill.llm.gguf_export import cached_gguf
+from hintdistill.llm.gguf_export import cached_gguf, read_llama_config
 from hintdistill.llm.weights import adapter_identity, model_identity
 from hintdistill.records import Message
 
@@ -75,8 +75,10 @@ class OpenvinoEngine:
         self.model = model_identity(folder)
         self.adapter = adapter_identity(adapter)
         self._gguf = cached_gguf(folder, adapter)
-        self.renderer = ChatRenderer(AutoTokenizer.from_pretrained(folder))
-        self._context: int = AutoConfig.from_pretrained(folder).max_position_embeddings
+        # Of what the folder's tokenizer.json says, as AutoTokenizer's; AutoTokenizer and AutoConfig
+        # import torch, which takes longer than to load the model.
+        self.renderer = ChatRenderer(PreTrainedTokenizerFast.from_pretrained(folder))
+        self._context: int = read_llama_config(folder)["max_position_embeddings"]
         self._max_new_tokens = max_new_tokens
         end = self.renderer.end_of_turn
         self._decoding = self._genai.GenerationConfig(
