@@ -83,7 +83,7 @@ class SpyEngine(TransformersEngine):
 
 
 def test_a_rows_tokens_are_those_fed_at_evaluation_turn_by_turn(finished, games, base_arm):
-    from hintdistill.agents.rollout import play_cohort
+    from hintdistill.agents.rollout import Limits, play_cohort
 
     model = finished.folder / "models/warm/alfworld-react"
     engine = SpyEngine(model, None, threads=1, dtype="float32", max_new_tokens=12)
@@ -95,7 +95,7 @@ def test_a_rows_tokens_are_those_fed_at_evaluation_turn_by_turn(finished, games,
         for slot, ids in engine.fed.items():
             fed.setdefault(slot, []).append(ids)
 
-    arm = base_arm._replace(step_limit=3)
+    arm = base_arm._replace(limits=Limits(turn_limit=4, repeat_limit=3))
     episodes = play_cohort(tasks, envs_of(panel), engine, arm, note)
     for slot, episode in enumerate(episodes):
         row = tokenise(engine.renderer, episode.messages, 4096)

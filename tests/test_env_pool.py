@@ -21,7 +21,7 @@ from hintdistill.tasks.panel import load_panel
 
 @pytest.fixture
 def panel(games):
-    few = [(task, game) for task, game in games if task.split == "train"][:4]
+    few = [(task, game) for task, game in games if task.split == "train"][:3]
     return load_panel([task for task, _ in few], [game for _, game in few])
 
 
@@ -32,7 +32,7 @@ def test_the_same_episodes_with_any_number_of_workers(panel, base_arm):
         return [dumps(e) for _ in range(2) for e in play_cohort(tasks, envs, engine, base_arm)]
 
     expected = played(envs_of(panel))
-    for workers in (1, 3):
+    for workers in (1, 2):
         with EnvPool(panel, AlfworldEnv, workers) as envs:
             assert played(envs) == expected
 
@@ -43,9 +43,9 @@ def test_slots_are_answered_by_number(panel):
         first = envs.reset(tasks)
         assert list(first) == list(tasks)
         assert all(text.endswith(tasks[slot].instruction) for slot, text in first.items())
-        outcomes = envs.step({3: "look", 0: "dance"})
-        assert list(outcomes) == [3, 0]
-        assert outcomes[3].valid and not outcomes[0].valid
+        outcomes = envs.step({2: "look", 0: "dance"})
+        assert list(outcomes) == [2, 0]
+        assert outcomes[2].valid and not outcomes[0].valid
         assert envs.step({}) == {}
 
 

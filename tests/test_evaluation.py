@@ -149,7 +149,7 @@ def test_publish_replaces_a_cell_and_keeps_the_others(finished, tmp_path, monkey
     whole = yaml.safe_load(Path("params.yaml").read_text())
     whole["alfworld"] |= {"source": "official", "eval": 134}
     Path("params.yaml").write_text(yaml.safe_dump(whole))
-    with pytest.raises(UserError, match="n of alfworld, react 134, got 6"):
+    with pytest.raises(UserError, match="n of alfworld, react 134, got 4"):
         publish("official")
     with pytest.raises(UserError, match="name"):
         publish("../up")

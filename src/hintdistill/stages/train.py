@@ -23,15 +23,16 @@ class Params(StageParams):
 @click.option("--arm", required=True, type=click.Choice(STUDENTS))
 def command(env: str, agent: str, arm: str) -> None:
     """Fine-tune a student: models/adapters/ and its training metrics."""
-    from hintdistill.stages._live import loss_logger, open_live
-    from hintdistill.training.export import replace_folder, save_adapter
-    from hintdistill.training.sft import fine_tune
-
     cell, params = Cell(env, agent), Params.read()
     source = cell.data / f"{arm}.jsonl"
     rows = read_jsonl(source, TrainingRow)
     tasks = cell.read_tasks().values()
     require_split((row.task_id for row in rows), tasks, HINT_SOURCE_SPLIT, str(source))
+    # Not before what may be wrong has been read: torch takes its time.
+    from hintdistill.stages._live import loss_logger, open_live
+    from hintdistill.training.export import replace_folder, save_adapter
+    from hintdistill.training.sft import fine_tune
+
     model, settings = params.model.folder(cell), params.model_dump_json()
     scratch = Scratch("train", f"{cell.name}-{arm}", settings, [source, model, REQUIREMENTS])
     talks = [row.messages for row in rows]
