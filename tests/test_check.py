@@ -30,6 +30,18 @@ def test_pushed_artifacts_may_be_absent_and_others_may_not(small):
     assert stages(remote=False) == {}
 
 
+def test_figures_that_dvc_leaves_to_git_must_be_there(small):
+    out = {"figures.json": {"cache": False}}
+    added = {"cmd": "python write.py figures.json hints.txt", "deps": ["hints.txt"], "outs": [out]}
+    (small / "dvc.yaml").write_text(yaml.safe_dump({"stages": {**PIPELINE["stages"], "f": added}}))
+    dvc("repro", "-q")
+    dvc("push", "-q")
+    assert stages(remote=True) == {"f": "figures.json is not in git. Run `git add figures.json`"}
+    assert stages(remote=False) == {}
+    run("git", "add", "figures.json")
+    assert stages(remote=True) == {}
+
+
 def test_what_dvc_itself_calls_up_to_date_is_found_pending(small):
     (small / "params.yaml").write_text("k: 2\n")
     run("rm", "-rf", ".dvc/cache", "hints.txt", "adapter")

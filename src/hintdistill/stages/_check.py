@@ -9,7 +9,7 @@ from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hintdistill.commands import dvc
+from hintdistill.commands import dvc, git
 from hintdistill.stages._lock import read_lock
 
 SHOWN = 3  # of what has changed for a stage
@@ -96,7 +96,12 @@ def _unlinked(locked: Mapping[str, Any], outs: Outs) -> Iterator[Problem]:
 
 
 def _unstored(outs: Outs) -> Iterator[Problem]:
-    for path, state in json.loads(dvc("status", "--cloud", "--json")).items():
-        if state in UNSTORED:
-            out = next(o for o in (path, *map(str, Path(path).parents)) if o in outs)
-            yield Problem(outs[out][0], f"{path} {UNSTORED[state]}")
+    """Files of outs that are not in the remote; or, where DVC leaves them to git, not there."""
+    states = json.loads(dvc("status", "--cloud", "--json"))
+    lacking = {path: UNSTORED[state] for path, state in states.items() if state in UNSTORED}
+    # New figures: `git commit -a` would leave them out, and another clone would run their stages.
+    for path in git("ls-files", "--others", "--exclude-standard", "--", *outs).splitlines():
+        lacking[path] = f"is not in git. Run `git add {path}`"
+    for path, what in lacking.items():
+        out = next(o for o in (path, *map(str, Path(path).parents)) if o in outs)
+        yield Problem(outs[out][0], f"{path} {what}")
