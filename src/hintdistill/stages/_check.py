@@ -45,7 +45,7 @@ def find_problems(*, remote: bool) -> list[Problem]:
     locked = {stage: entry for stage, entry in recorded.items() if stage in now}
     outs = _outs(locked)
     problems = [*_pending(locked, outs), *_unlinked(locked, outs)]
-    if remote:
+    if remote and outs:
         problems += _unstored(outs)
     return sorted(set(problems))
 
