@@ -11,7 +11,6 @@ import logging
 import os
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 from hintdistill.errors import UserError
 from hintdistill.llm import weights
@@ -26,8 +25,8 @@ CONVERTERS = ("gguf", "peft", "torch", "transformers")
 _HASH_DIGITS = 32
 
 
-def read_llama_config(folder: Path) -> dict[str, Any]:
-    """The config.json of a model folder that must be of the kind that is converted here.
+def require_llama(folder: Path) -> None:
+    """Check that a model folder is of the kind that is converted here.
 
     Raises:
         UserError: there is no readable config, or it isn't a plain llama with a byte-level
@@ -62,7 +61,6 @@ def read_llama_config(folder: Path) -> dict[str, Any]:
                 f"{folder}: engine openvino expects a model with {key} {value!r}, got "
                 f"{came[key]!r}. Set rollout.engine to transformers in params.yaml."
             )
-    return config
 
 
 def _source_key(folder: Path, adapter: Path | None) -> str:
@@ -98,7 +96,7 @@ def cached_gguf(folder: Path, adapter: Path | None) -> Path:
     Raises:
         UserError: this kind of model can't be converted.
     """
-    read_llama_config(folder)
+    require_llama(folder)
     key = _source_key(folder, adapter)
     for path in sorted(CACHE.glob(f"{key}-*.gguf")):
         if path.stem == f"{key}-{_content_hash(path)}":

@@ -4,6 +4,7 @@ Each cohort starts with a pipeline of its own and so with an empty prefix cache:
 shares with an earlier one can't depend on which cohorts this process has played before.
 """
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from transformers import PreTrainedTokenizerFast
 from hintdistill.errors import UserError
 from hintdistill.llm.chat import ChatRenderer, common_prefix
 from hintdistill.llm.engine import Request, Turn
-from hintdistill.llm.gguf_export import cached_gguf, read_llama_config
+from hintdistill.llm.gguf_export import cached_gguf
 from hintdistill.llm.weights import adapter_identity, model_identity
 from hintdistill.records import Message
 
@@ -78,7 +79,8 @@ class OpenvinoEngine:
         # Of what the folder's tokenizer.json says, as AutoTokenizer's; AutoTokenizer and AutoConfig
         # import torch, which takes longer than to load the model.
         self.renderer = ChatRenderer(PreTrainedTokenizerFast.from_pretrained(folder))
-        self._context: int = read_llama_config(folder)["max_position_embeddings"]
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        self._context: int = config["max_position_embeddings"]
         self._max_new_tokens = max_new_tokens
         end = self.renderer.end_of_turn
         self._decoding = self._genai.GenerationConfig(
