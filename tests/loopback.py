@@ -11,7 +11,7 @@ from hintdistill.llm.server import ServerParams
 
 PARAMS = ServerParams(
     price_prompt=1.0, price_cached=0.1, price_completion=5.0, cap=None,
-    concurrency=8, timeout=5.0, deadline=5.0,
+    refuses=[], concurrency=8, timeout=5.0, deadline=5.0,
 )  # fmt: skip
 
 

@@ -66,7 +66,7 @@ def run(serve):
     def run_extract(reply, *episodes):
         server = serve(reply)
         opened.append(Server(PARAMS, "hints@cell"))
-        tasks = {e.task_id: task(e.task_id, "x") for e in episodes}
+        tasks = {e.task_id: task(e.task_id, "put a mug in cabinet.") for e in episodes}
         return extract(episodes, tasks, opened[-1]), server
 
     yield run_extract
@@ -191,6 +191,19 @@ def test_an_answer_that_was_cut_off_and_a_full_context(run):
     assert "Refused" not in shown_to(server, 1)
 
 
+def test_what_every_player_is_told_is_no_hint(run):
+    """The audit would take it for a leak in the prompt of each row, and drop them all."""
+    told = ["Put a {object} in {container}.", "Take {object} from {container}, then look."]
+    system = "The commands are: take (object) from (place), then look"
+    episode = failed(turns=[("look", "You see nothing.")])
+    messages = [episode.messages[0].model_copy(update={"content": system}), *episode.messages[1:]]
+    episode = episode.model_copy(update={"messages": messages})
+    found, _ = run(lambda n, body: answer([told[n], GOOD[0]]), episode)
+    assert texts(found) == [GOOD[0]]
+    reason = "what the task or the prompt says already"
+    assert rejected(found) == [(0, reason, told[0]), (1, reason, told[1])]
+
+
 def test_good_hints_of_a_partly_wrong_answer_stay_where_the_second_is_no_better(run):
     many = [f"Open {{container}} before you {verb} it." for verb in "abcdef"]
     found, _ = run(lambda n, body: answer([*GOOD, BAD] if n == 0 else [BAD]), failed())
@@ -239,6 +252,7 @@ def test_form_of_a_written_hint(text, reason):
         ("Empty the garbage-can.", "garbagecan"),
         ("Look for KNIVES.", "knife"),
         ("Open boxes.", "box"),
+        ("Open all safes.", "safe"),
     ],
 )
 def test_a_name_in_other_words_is_a_name(text, name):
@@ -246,7 +260,8 @@ def test_a_name_in_other_words_is_a_name(text, name):
         written_form_error(text, [name], PLACEHOLDERS)
         == f"a name in place of a placeholder: {name}"
     )
-    assert written_form_error("Open {container}; shelter the boxer.", [name], PLACEHOLDERS) is None
+    other = "Open {container}; shelter the boxer: it saves steps."
+    assert written_form_error(other, [name], PLACEHOLDERS) is None
 
 
 def test_what_the_rules_write_has_the_form_that_is_asked_of_a_model():

@@ -4,6 +4,7 @@ import importlib
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -26,7 +27,7 @@ from hintdistill.records import Message
 
 PARAMS = ServerParams(
     price_prompt=10.0, price_cached=1.0, price_completion=100.0, cap=None,
-    concurrency=4, timeout=5.0, deadline=8.0,
+    refuses=[], concurrency=4, timeout=5.0, deadline=8.0,
 )  # fmt: skip
 # Of `completion`'s defaults: 6 fresh, 4 cached, 2 generated.
 COST = (6 * 10 + 4 * 1 + 2 * 100) / 1e6
@@ -147,7 +148,8 @@ def test_retry_after_is_read_in_both_forms_and_rubbish_is_not():
     soon = format_datetime(datetime.now(UTC) + timedelta(seconds=60))
     assert 55 < retry_after(soon) <= 60
     assert retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0
-    for rubbish in (None, "", "nan", "inf", "soon", "\ud800"):
+    far = "Wed, 21 Oct 99999999999 07:28:00 GMT"
+    for rubbish in (None, "", "nan", "inf", "soon", "\ud800", far):
         assert retry_after(rubbish) is None
 
 
@@ -208,7 +210,7 @@ def test_no_server_there(serve, client):
         (Reply(b'{"choices": "none"}'), ["choices"]),
         ({**completion("x"), "choices": []}, ["empty list of choices"]),
         ({**completion("x"), "usage": None}, ["usage"]),
-        (completion(None, finish_reason="length"), ["no content", "'length'", "max_tokens"]),
+        (completion(None, finish_reason="length"), ["2 tokens at most", "max_new_tokens"]),
     ],
 )
 def test_an_answer_of_another_shape_is_an_error_at_once(serve, client, reply, say):
@@ -230,11 +232,31 @@ def test_an_answer_of_another_shape_is_an_error_at_once(serve, client, reply, sa
     ],
 )
 def test_a_refused_answer_is_an_incomplete_one(serve, client, reply, text):
-    server = serve(lambda n, body: reply)
+    other = completion("B")
+    server = serve(lambda n, body: reply if body["messages"][0]["content"] == "a" else other)
     for _ in range(2):  # the second time from the cache
-        (answer,) = client().complete_all([ask("a")])
-        assert (answer.text, answer.complete) == (text, False)
-    assert len(server.bodies) == 1 and spending()[0].calls == 1
+        answer, second = client().complete_all([ask("a"), ask("b")])
+        assert (answer.text, answer.complete, second.text) == (text, False, "B")
+    assert len(server.bodies) == 2 and spending()[0].calls == 2
+
+
+@pytest.mark.parametrize("reason", ["eos", "end_turn", None])
+def test_an_answer_that_ends_by_another_name_is_a_whole_one(serve, client, reason):
+    serve(lambda n, body: completion("x", finish_reason=reason))
+    (answer,) = client().complete_all([ask("a")])
+    assert (answer.text, answer.complete) == ("x", True)
+
+
+@pytest.mark.parametrize("field", ["max_tokens", "temperature", "seed", "response_format"])
+def test_a_field_that_the_server_refuses_can_be_left_out(serve, client, field):
+    serve(lambda n, body: failure(400, f"no {field}") if field in body else echo(n, body))
+    request = ask("a", schema={"type": "object"})
+    with pytest.raises(UserError, match=rf"no {field}.*llm\.refuses"):
+        client().complete_all([request])
+    server = serve(lambda n, body: failure(400, f"no {field}") if field in body else echo(n, body))
+    assert texts(client(refuses=[field]).complete_all([request])) == ["A"]
+    (body,) = server.bodies
+    assert body.get("max_tokens") or body["max_completion_tokens"] == 8
 
 
 @pytest.mark.parametrize(
@@ -259,7 +281,8 @@ def test_a_refusal_is_an_error_at_once(serve, client, reply, say):
 
 
 @pytest.mark.parametrize(
-    "status, calls", [(429, 0), (500, 0), (503, 0), (408, 1), (502, 1), (504, 1), (524, 1)]
+    "status, calls",
+    [(429, 0), (500, 0), (503, 0), (529, 0), (408, 1), (502, 1), (504, 1), (524, 1)],
 )
 def test_what_may_have_been_answered_counts_at_its_worst(serve, client, status, calls):
     serve(lambda n, body: failure(status, "no") if n == 0 else completion("x", 10, 4, 2))
@@ -274,13 +297,20 @@ def test_what_may_have_been_answered_counts_at_its_worst(serve, client, status, 
         failure(400, "This model's maximum context length is 64 tokens. However, you requested 72"),
         failure(400, "too long", code="context_length_exceeded"),
         failure(400, "try increasing it", type="exceed_context_size_error"),
-        failure(500, "Context size has been exceeded."),
+        failure(413, "Context size has been exceeded."),
     ],
 )
 def test_a_full_context_is_no_error(serve, client, reply):
     serve(lambda n, body: reply if body["messages"][0]["content"] == "long" else echo(n, body))
     answers = client().complete_all([ask("long"), ask("short")])
     assert answers[0] is None and answers[1].text == "SHORT"
+
+
+def test_prompts_that_are_too_long_together_are_asked_for_again(serve, client):
+    """llama.cpp's answer to all of them where their common cache is full."""
+    full = failure(500, "Context size has been exceeded.")
+    serve(lambda n, body: full if n < 2 else echo(n, body))
+    assert texts(client().complete_all([ask("a"), ask("b")])) == ["A", "B"]
 
 
 def test_after_a_failure_answers_under_way_are_kept_and_no_more_are_asked(serve, client):
@@ -458,6 +488,7 @@ def start_process(name, **changes):
     return subprocess.Popen(
         [sys.executable, "-c", PROCESS, params, name],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
 
 
@@ -474,6 +505,27 @@ def test_two_processes_share_cache_and_ledger(serve, client, caplog):
     assert len(server.bodies) == asked and not caplog.records
     assert sum(s.calls for s in spending()) == asked
     assert sum(s.money for s in spending()) == pytest.approx(asked * COST)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_process_pays_for_no_call_twice(serve, client, number):
+    under_way = threading.Event()
+
+    def slow(n, body):
+        under_way.set()
+        return Reply(echo(n, body), seconds=0.5)
+
+    server = serve(slow)
+    process = start_process("a", concurrency=3)
+    under_way.wait(60)
+    time.sleep(0.1)  # until the others have been sent too
+    process.send_signal(number)
+    _, err = process.communicate()
+    assert process.returncode and "have ended" in err
+    asked = len(server.bodies)
+    assert asked <= 4 and [s.unknown for s in spending()] == [0]
+    client().complete_all([ask(f"q{i}") for i in range(20)])
+    assert len(server.bodies) == 20
 
 
 # Money.

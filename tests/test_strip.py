@@ -86,7 +86,7 @@ def test_hints_go_wherever_they_stand_and_leave_the_same_row(name, at_root):
 
 def test_a_blind_audit_is_not_trusted(monkeypatch):
     audit = LeakAudit([HINT])
-    monkeypatch.setattr(audit, "_find", lambda text: None)
+    monkeypatch.setattr(audit, "find", lambda text: None)
     with pytest.raises(UserError, match="canary"):
         audit.prove(row("look"))
 

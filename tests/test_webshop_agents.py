@@ -179,6 +179,18 @@ def test_hints_are_well_formed_and_no_wording_stands_twice():
     assert all(len(habit.hints) >= 6 and len(habit.held_out) >= 2 for habit in HABITS)
 
 
+def test_names_of_an_episode_are_names_and_no_words_of_a_hint(panel, shop):
+    for task, episode in shop(tasks_of(panel), None):
+        names, wish = WEBSHOP_HINTS.names_of(episode), read_wish(task.instruction)
+        assert wish.name in names and all(v in names for v in wish.options.values() if len(v) > 2)
+        for page in (step.observation for step in episode.steps):
+            assert {result.asin for result in read_results(page)} <= names
+        held = WEBSHOP_HINTS.placeholders
+        assert [text for text in TEXTS if written_form_error(text, names, held)] == []
+        said = written_form_error(f"Buy the {wish.name} at once.", names, held)
+        assert said == f"a name in place of a placeholder: {wish.name}"
+
+
 @pytest.mark.parametrize("habit", HABITS, ids=lambda habit: habit.name)
 def test_every_wording_that_is_shown_prevents_its_habit_alone(habit):
     for hint in habit.hints:

@@ -49,7 +49,8 @@ class LeakAudit:
     def _ngrams(texts: Iterable[str], n: int) -> set[tuple[str, ...]]:
         return {tuple(w[i : i + n]) for w in _words(texts) for i in range(len(w) - n + 1)}
 
-    def _find(self, text: str) -> str | None:
+    def find(self, text: str) -> str | None:
+        """A hint of which the text has a copy, or None."""
         plain = normalise(text)
         for hint, pattern in zip(self._hints, self._patterns, strict=True):
             if hint in text or pattern.search(plain):
@@ -62,7 +63,7 @@ class LeakAudit:
         for row in rows:
             for place, message in enumerate(row.messages):
                 # Hints stand in the system prompt or under the first observation.
-                if (message.own or place < 2) and (hint := self._find(message.content)):
+                if (message.own or place < 2) and (hint := self.find(message.content)):
                     where = "own turn" if message.own else "prompt"
                     found.append(Leak(row.row_id, hint, where))
                     break

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from hintdistill.agents.prompts import render_prompt
+from hintdistill.hints.audit import LeakAudit
 from hintdistill.hints.curate import RawHint
 from hintdistill.hints.diagnose import hints_of_env
 from hintdistill.hints.form import MAX_CHARACTERS, written_form_error
@@ -151,22 +152,33 @@ def _shown(text: str) -> str:
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
 
 
-def _read(answer: Completion | None, episode: Episode) -> Reading:
+def _read(answer: Completion | None, episode: Episode, said: Sequence[str]) -> Reading:
+    """What an answer holds. `said`: what every player is told, of which no hint is a copy."""
     if answer is None:
         return Reading([], [NO_ROOM])
     if not answer.complete:
         reason = f"cut off at {MAX_TOKENS} tokens, or refused"
         return Reading([], [Refused(reason, answer.text)])
     about = hints_of_env(episode.env)
-    return read_hints(answer.text, about.names_of(episode), about.placeholders)
+    reading = read_hints(answer.text, about.names_of(episode), about.placeholders)
+    system = episode.messages[0].content
+    hints, refused = [], reading.refused
+    for hint in reading.hints:
+        if any(map(LeakAudit([hint]).find, (system, *said))):
+            refused.append(Refused("what the task or the prompt says already", hint))
+        else:
+            hints.append(hint)
+    return Reading(hints, refused)
 
 
-def _read_all(episodes: Sequence[Episode], server: Server) -> list[list[Reading]]:
+def _read_all(
+    episodes: Sequence[Episode], server: Server, said: Sequence[str]
+) -> list[list[Reading]]:
     """Of each episode, what the first answer holds, and the second where one was asked for."""
 
     def ask(requests: Mapping[int, ChatRequest]) -> dict[int, Reading]:
         answers = server.complete_all(list(requests.values()))
-        return {i: _read(a, episodes[i]) for i, a in zip(requests, answers, strict=True)}
+        return {i: _read(a, episodes[i], said) for i, a in zip(requests, answers, strict=True)}
 
     first = ask({i: request(episode) for i, episode in enumerate(episodes)})
     wrong = {i: reading for i, reading in first.items() if reading.refused}
@@ -192,10 +204,11 @@ def extract(failures: Sequence[Episode], tasks: Mapping[str, Task], server: Serv
     """
     writer = f"extract:{server.model}"
     found = Extracted([], [])
+    said = sorted({task.instruction for task in tasks.values()})
     start = time.monotonic()
     for first in range(0, len(failures), CHUNK):
         chunk = failures[first : first + CHUNK]
-        for episode, readings in zip(chunk, _read_all(chunk, server), strict=True):
+        for episode, readings in zip(chunk, _read_all(chunk, server, said), strict=True):
             best = max(reversed(readings), key=lambda reading: len(reading.hints))
             task_type = tasks[episode.task_id].type
             found.hints.extend(RawHint(task_type, hint, writer, episode) for hint in best.hints)

@@ -36,10 +36,13 @@ def form_error(text: str) -> str | None:
 @lru_cache
 def _of_name(name: str) -> re.Pattern[str]:
     """A name as people write it: in parts, in the plural ("knives")."""
-    stem = re.sub("fe?$", "", name)
-    letters = "[ -]?".join(map(re.escape, stem))
-    ending = "(?:fe?|ves)" if stem != name else "(?:e?s)?"
-    return re.compile(rf"\b{letters}{ending}\b", re.IGNORECASE)
+    forms = "|".join("[ -]?".join(map(re.escape, form)) for form in (name, _plural(name)))
+    return re.compile(rf"\b(?:{forms})(?:e?s)?\b", re.IGNORECASE)
+
+
+def _plural(name: str) -> str:
+    """ "knives" of "knife", "shelves" of "shelf"; but "safes", which only takes an s."""
+    return name if name.endswith("safe") else re.sub("fe?$", "ves", name)
 
 
 def written_form_error(text: str, names: Iterable[str], placeholders: Sequence[str]) -> str | None:

@@ -4,6 +4,7 @@ They know what the shopper saw: the instruction, the pages, and not what the rew
 hints name no product, option or number.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -70,6 +71,7 @@ class Trace:
         chosen: names and values of the options that were chosen there.
         bought: whether there was a purchase.
         results: products of the page of results that was seen last.
+        shown: products by asin, as any page of results showed them first.
     """
 
     def __init__(self, episode: Episode) -> None:
@@ -79,7 +81,7 @@ class Trace:
         self.looks: list[Look] = []
         self.opened: list[str] = []
         self.item, self.chosen, self.bought = "", {}, False
-        self._shown: dict[str, Result] = {}  # as results showed a product first
+        self.shown: dict[str, Result] = {}
         self.results: list[Result] = []
         page = first
         for step in episode.steps:
@@ -93,7 +95,7 @@ class Trace:
                 continue  # the same page
             page = step.observation
             self.results = read_results(page) or self.results
-            self._shown = {result.asin: result for result in self.results} | self._shown
+            self.shown = {result.asin: result for result in self.results} | self.shown
             if "[Buy Now]" in page:
                 self.item = page
 
@@ -111,7 +113,7 @@ class Trace:
 
     def result(self) -> Result | None:
         """The product that was opened last, as the results showed it."""
-        return self._shown.get(self.opened[-1]) if self.opened else None
+        return self.shown.get(self.opened[-1]) if self.opened else None
 
 
 def _invalid_click(trace: Trace) -> str | None:
@@ -228,11 +230,19 @@ def diagnose_webshop(episode: Episode) -> Iterator[Diagnosis]:
 
 
 def names_of(episode: Episode) -> set[str]:
-    """Values of options, brands and numbers of products that the episode's pages showed."""
+    """What was asked for, and values of options, brands and numbers that the pages showed.
+
+    A title's first word is a brand where it is an uncommon word: not one that a page writes small.
+    """
     trace = Trace(episode)
-    names = set(trace.wish.options.values()) | {result.asin for result in trace.results}
-    names |= {result.title.split()[0] for result in trace.results if result.title}
-    return {name for name in names if normalise(name)}
+    values = [value for some in read_options(trace.item).values() for value in some]
+    pages = [trace.instruction, *(step.observation for step in episode.steps)]
+    small = {word for page in pages for word in re.findall(r"\b[a-z]+\b", page)}
+    first = {result.title.split()[0] for result in trace.shown.values() if result.title}
+    brands = {word for word in first if word.lower() not in small}
+    names = {trace.wish.name, *trace.wish.options.values(), *values, *trace.shown, *brands}
+    # Shorter ones, sizes for the most part, are parts of words too ("product's").
+    return {name for name in names if len(normalise(name)) > 2}
 
 
 WEBSHOP_HINTS = EnvHints(

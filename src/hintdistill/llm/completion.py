@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, Field, ValidationError
 
@@ -16,6 +16,10 @@ _CONTROL = re.compile(
     r"|\[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT)\])"
     r"|\[(?=[|｜])|\](?=[~!])"
 )
+# Fields of a request that not every server takes.
+Refusable = Literal["max_tokens", "temperature", "seed", "response_format"]
+# Whatever else a server gives as its reason ("stop", "eos", "end_turn", none), it came to an end.
+_CUT_OFF = {"length", "content_filter"}
 # Tokens that a chat template adds, at most: around a message, and once (a date, a default prompt).
 _AROUND_MESSAGE, _AROUND_ALL = 16, 128
 
@@ -56,8 +60,11 @@ class ChatRequest(NamedTuple):
     model: str | None = None
     weights: str = ""
 
-    def body(self, default_model: str) -> dict[str, Any]:
-        """The request's JSON."""
+    def body(self, default_model: str, refuses: Sequence[Refusable] = ()) -> dict[str, Any]:
+        """The request's JSON, without the fields that the server refuses.
+
+        The limit of the answer goes by its newer name then, `max_completion_tokens`.
+        """
         body: dict[str, Any] = {
             "model": self.model or default_model,
             "messages": [{"role": m.role, "content": as_data(m.content)} for m in self.messages],
@@ -68,19 +75,26 @@ class ChatRequest(NamedTuple):
         if self.schema is not None:
             form = {"name": "answer", "schema": self.schema, "strict": True}
             body["response_format"] = {"type": "json_schema", "json_schema": form}
-        return body
+        if "max_tokens" in refuses:
+            body["max_completion_tokens"] = self.max_tokens
+        return {key: value for key, value in body.items() if key not in refuses}
 
 
-def most_prompt_tokens(body: dict[str, Any]) -> int:
-    """How many tokens the prompt has at most: a token is a byte at least."""
+def most_tokens(body: dict[str, Any]) -> tuple[int, int]:
+    """How many tokens prompt and answer have at most: of a prompt, a token is a byte at least."""
     contents = [message["content"] for message in body["messages"]]
     size = sum(len(content.encode()) for content in contents)
     size += len(str(body.get("response_format", "")).encode())
-    return size + len(contents) * _AROUND_MESSAGE + _AROUND_ALL
+    answer = body.get("max_tokens") or body["max_completion_tokens"]
+    return size + len(contents) * _AROUND_MESSAGE + _AROUND_ALL, answer
 
 
 class Completion(Record):
-    """One answer. `complete` is False where it was cut off, or the model or a filter refused."""
+    """One answer.
+
+    `complete` is False where it was cut off, has no content (a model that thought until its limit),
+    or the model or a filter refused.
+    """
 
     text: str
     complete: bool
@@ -129,8 +143,7 @@ def read_answer(body: bytes) -> Completion:
     """The first choice of a chat completion.
 
     Raises:
-        WrongAnswer: no JSON, JSON of another shape, no choice, or a choice with neither content
-            nor a refusal.
+        WrongAnswer: no JSON, JSON of another shape, or no choice.
     """
     try:
         answer = _Answer.model_validate_json(body)
@@ -141,18 +154,20 @@ def read_answer(body: bytes) -> Completion:
         raise WrongAnswer(f"{reason}, in {body.decode(errors='replace')}") from None
     usage, details = answer.usage, answer.usage.prompt_tokens_details
     cached = details.cached_tokens if details else None
-    choice = answer.choices[0] if answer.choices else None
-    content = choice and (choice.message.content or choice.message.refusal)
-    refused = choice and (choice.message.refusal or choice.finish_reason == "content_filter")
     completion = Completion(
-        text=content or "",
-        complete=bool(choice and choice.finish_reason == "stop" and not refused),
+        text="",
+        complete=False,
         tokens_prompt=usage.prompt_tokens,
         tokens_prompt_cached=min(cached or 0, usage.prompt_tokens),
         tokens_completion=usage.completion_tokens,
     )
-    if choice is None:
+    if not answer.choices:
         raise WrongAnswer("an empty list of choices", completion)
-    if choice.message.content is None and not refused:
-        raise WrongAnswer(f"no content, finish_reason {choice.finish_reason!r}", completion)
-    return completion
+    choice, message = answer.choices[0], answer.choices[0].message
+    whole = message.content is not None and choice.finish_reason not in _CUT_OFF
+    return completion.model_copy(
+        update={
+            "text": message.content or message.refusal or "",
+            "complete": whole and not message.refusal,
+        }
+    )

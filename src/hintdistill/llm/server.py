@@ -23,13 +23,15 @@ from hintdistill.errors import UserError
 from hintdistill.llm.completion import (
     ChatRequest,
     Completion,
+    Refusable,
     WrongAnswer,
-    most_prompt_tokens,
+    most_tokens,
     read_answer,
 )
 from hintdistill.llm.endpoint import KEY, MODEL, URL, endpoint_from_environment
 from hintdistill.llm.ledger import CapReached, Ledger, Prices
 from hintdistill.llm.response_cache import ResponseCache, cache_folder
+from hintdistill.llm.signals import signals_wait
 
 log = logging.getLogger(__name__)
 
@@ -39,17 +41,22 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 SECONDS_TO_CONNECT = 10.0
 # Statuses by which a server says that it has not answered. After others a model may have been at
 # work: of a gateway (502, 504, 520 to 527), which can't know, or after a client's time (408, 499).
-_NOT_ANSWERED = {400, 401, 403, 404, 405, 409, 413, 415, 422, 425, 429, 500, 501, 503}
+_NOT_ANSWERED = {400, 401, 402, 403, 404, 405, 409, 413, 415, 422, 425, 429, 500, 501, 503, 529}
 # How servers say that prompt and answer are longer than the model's context; each differently.
 _FULL = re.compile(r"context.(?:length|size|window)|maximum model length", re.IGNORECASE)
 
 
 class ServerParams(Prices):
-    """Block `llm` of params.yaml. Nothing in it changes an answer."""
+    """Block `llm` of params.yaml: how a server is asked, which itself is named elsewhere.
+
+    `refuses` names fields of a request that the server won't take. They are left out; `max_tokens`
+    is sent as `max_completion_tokens` then.
+    """
 
     cap: NonNegativeFloat | None  # money that the clone's calls may cost together; null: any
     concurrency: PositiveInt  # requests at once
     timeout: PositiveFloat  # seconds for one attempt, to the answer's last byte
+    refuses: list[Refusable]
     deadline: PositiveFloat  # seconds for one request, repeated attempts and pauses included
 
     @model_validator(mode="after")
@@ -87,7 +94,7 @@ def retry_after(value: str | None) -> float | None:
     except ValueError:
         try:
             moment = parsedate_to_datetime(value or "")
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         seconds = (moment - datetime.now(UTC)).total_seconds()
@@ -119,7 +126,8 @@ class Server:
             max_retries=0,
         )
         self._runner = asyncio.Runner()  # one event loop, so that connections stay open
-        self._failed = asyncio.Event()
+        self._ending = asyncio.Event()  # no further attempt begins
+        self._content_seen = False  # in any answer so far
         self._under_way = 0  # calls that hold their worst case in the ledger
         self._call_ended = asyncio.Condition()
 
@@ -140,10 +148,12 @@ class Server:
 
         Raises:
             UserError: the server can't be reached in time, refuses, or sends something else than
-                an answer; or the next call could cross the cap. Answers that have come, or are
-                still coming, are kept in the cache.
+                an answer, or nothing but answers without content; or the next call could cross the
+                cap. Answers that have come, or are still coming, are kept in the cache. So they
+                are where SIGINT or SIGTERM comes; a second one does not wait for them.
         """
-        bodies = [request.body(self.model) for request in requests]
+        refuses = self._params.refuses
+        bodies = [request.body(self.model, refuses) for request in requests]
         keys = [
             self._cache.key(self._endpoint.url, request.weights, body)
             for request, body in zip(requests, bodies, strict=True)
@@ -151,22 +161,38 @@ class Server:
         answers = {key: self._cache.get(key) for key in keys}
         missing = {k: body for k, body in zip(keys, bodies, strict=True) if answers[k] is None}
         if missing:
-            answers |= self._runner.run(self._ask_all(missing))
+            self._ending.clear()
+            with signals_wait(self._stop):
+                answers |= self._runner.run(self._ask_all(missing))
+        self._require_content([answer for answer in answers.values() if answer])
         return [answers[key] for key in keys]
 
+    def _require_content(self, answers: Sequence[Completion]) -> None:
+        self._content_seen |= any(answer.text or answer.complete for answer in answers)
+        if answers and not self._content_seen:
+            raise UserError(
+                f"{self.name}: expected answers with content, got {len(answers)} without, of "
+                f"{max(answer.tokens_completion for answer in answers)} tokens at most. A model "
+                "that thinks before it answers uses up the limit: turn its thinking off in the "
+                "server, or raise max_new_tokens where an agent plays."
+            )
+
+    def _stop(self) -> None:
+        log.warning("stopping, once %d calls under way, being paid, have ended", self._under_way)
+        self._runner.get_loop().call_soon_threadsafe(self._ending.set)
+
     async def _ask_all(self, bodies: dict[str, dict[str, Any]]) -> dict[str, Completion | None]:
-        """After a failure no further attempt begins, but those under way, being paid, may end."""
-        self._failed.clear()
+        """After a failure or a signal no further attempt begins; those under way may end."""
         gate = asyncio.Semaphore(self._params.concurrency)
 
         async def ask(key: str, body: dict[str, Any]) -> Completion | None:
             async with gate:
-                if self._failed.is_set():
+                if self._ending.is_set():
                     return None
                 try:
                     answer = await self._ask(body)
                 except BaseException:
-                    self._failed.set()
+                    self._ending.set()
                     raise
             if answer is not None:
                 self._cache.put(key, answer)
@@ -182,14 +208,20 @@ class Server:
     async def _ask(self, body: dict[str, Any]) -> Completion | None:
         """One answer, by as many attempts as the deadline allows.
 
-        None begins that the deadline would cut short: it could be paid for nothing.
+        None begins that the deadline would cut short: it could be paid for nothing. Time that a
+        call waits for room under the cap doesn't count.
         """
         limit = self._params.deadline
         timeout = min(self._params.timeout, limit)
         end = time.monotonic() + limit
         for attempt in itertools.count():
+            asked = time.monotonic()
+            call = await self._reserve(body)
+            if call is None:
+                return None
+            end += time.monotonic() - asked
             try:
-                return await self._attempt(body, timeout)
+                return await self._attempt(call, body, timeout)
             except _Again as again:
                 failure = again
             pause = min(FIRST_PAUSE * 2**attempt, LONGEST_PAUSE) * random.uniform(0.5, 1)
@@ -204,16 +236,13 @@ class Server:
                 )
             log.warning("%s: %s; again in %.1f s", self._endpoint.url, failure, pause)
             try:
-                await asyncio.wait_for(self._failed.wait(), pause)
-                return None  # another request has failed for good
+                await asyncio.wait_for(self._ending.wait(), pause)
+                return None  # another request has failed for good, or a signal came
             except TimeoutError:
                 continue
 
-    async def _attempt(self, body: dict[str, Any], seconds: float) -> Completion | None:
-        """One call, noted in the ledger before it is sent and settled once it has ended."""
-        call = await self._reserve(body)
-        if call is None:
-            return None
+    async def _attempt(self, call: int, body: dict[str, Any], seconds: float) -> Completion | None:
+        """One call that is noted in the ledger, and its end told to those that wait for room."""
         self._under_way += 1
         try:
             return await self._call(call, body, seconds)
@@ -223,13 +252,13 @@ class Server:
                 self._call_ended.notify_all()
 
     async def _reserve(self, body: dict[str, Any]) -> int | None:
-        """The call's id in the ledger; None where another request has failed for good.
+        """The call's id in the ledger; None where no further attempt is to begin.
 
         What the cap has no room for beside the worst cases of calls under way waits for them.
         """
         params = self._params
-        worst = (most_prompt_tokens(body), body["max_tokens"])
-        while not self._failed.is_set():
+        worst = most_tokens(body)
+        while not self._ending.is_set():
             try:
                 return self._ledger.reserve(self._stage, body["model"], worst, params, params.cap)
             except CapReached:
@@ -286,8 +315,12 @@ class Server:
         return str(body.get("message", body) if isinstance(body, dict) else body)
 
     def _is_full(self, error: Any) -> bool:
+        """Whether this prompt is too long: for good, and not for want of room at the moment.
+
+        llama.cpp says by a 500 that all prompts under way together are.
+        """
         words = f"{error.code} {error.type} {self._said(error)}"
-        return error.status_code != 429 and bool(_FULL.search(words))
+        return error.status_code < 500 and error.status_code != 429 and bool(_FULL.search(words))
 
     def _status_error(self, error: Any, model: str) -> Exception:
         """What an HTTP status that is no success means: try again, or what the user can mend."""
@@ -312,5 +345,5 @@ class Server:
             )
         return UserError(
             f"{url}: expected an answer, got {got}. The server won't take this request; see its "
-            "log, and that the model behind it takes these parameters."
+            "log. A field that it does not take can be named in llm.refuses, in params.yaml."
         )

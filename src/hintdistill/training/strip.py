@@ -79,11 +79,13 @@ def strip(
     size = min(len(rows["sft"]), len(rows["distilled"]))
     if size == 0:
         arm = "sft" if not rows["sft"] else "distilled"
-        raise UserError(
-            f"strip: no row left for arm {arm} ({counts[arm]}). Give the base agent more to win "
-            "with (more warmstart tasks or epochs), raise the number of train tasks, or set "
-            "strip.keep to all."
+        mend = (
+            "Name a hint that the prompt says anyway in hints.prune: rows with a copy were dropped"
+            if counts[arm]["kept"]
+            else "Give the base agent more to win with (more warmstart tasks or epochs), raise the "
+            "number of train tasks, or set strip.keep to all"
         )
+        raise UserError(f"strip: no row left for arm {arm} ({counts[arm]}). {mend}.")
     types = {task_id: task.type for task_id, task in tasks.items()}
     for arm in rows:
         rows[arm] = match_size(rows[arm], size, types, seed)
