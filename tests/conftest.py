@@ -53,7 +53,6 @@ class Checkout:
         self.folder = folder
         self.env = {
             **os.environ,
-            "PYTHONPATH": str(folder / "src"),
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         }
 

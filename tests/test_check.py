@@ -1,6 +1,7 @@
 """`hintdistill check`, on a small pipeline of its own with a remote beside it."""
 
 import json
+from pathlib import Path
 
 import pytest
 import yaml
@@ -40,6 +41,39 @@ def test_figures_that_dvc_leaves_to_git_must_be_there(small):
     assert stages(remote=False) == {}
     run("git", "add", "figures.json")
     assert stages(remote=True) == {}
+    Path("figures.json").unlink()
+    lost = "figures.json is not here. Run `git checkout` or `dvc repro`"
+    assert stages(remote=True) == stages(remote=False) == {"f": lost}
+
+
+def test_a_folder_of_which_the_remote_has_the_list_alone(small):
+    """For DVC it is stored: its status says nothing, and it pushes nothing."""
+    dvc("push", "-q")
+    (listed,) = Path("../remote").rglob("*.dir")
+    lost = json.loads(listed.read_text())[0]
+    (Path("../remote/files/md5") / lost["md5"][:2] / lost["md5"][2:]).unlink()
+    assert json.loads(dvc("status", "--cloud", "--json")) == {}
+    told = stages(remote=True)["adapter"]
+    assert f"adapter/{lost['relpath']} is not in the remote, but the list" in told
+    place = Path("../remote", told.split("Remove ")[1].split(" there")[0])
+    assert place.samefile(listed)
+    run("rm", "-rf", ".dvc/cache", "adapter")
+    assert stages(remote=True) == {"adapter": f"adapter/{lost['relpath']} is stored nowhere"}
+    dvc("repro", "-q", "adapter")
+    place.unlink()
+    dvc("push", "-q")
+    assert stages(remote=True) == {}
+
+
+def test_data_that_was_added_by_hand_is_named_by_its_own_file(small):
+    Path("own.txt").write_text("mine")
+    dvc("add", "-q", "own.txt")
+    dvc("push", "-q")
+    assert stages(remote=True) == {}
+    Path("own.txt").write_text("changed")
+    assert set(stages(remote=False)) == {"own.txt.dvc"}
+    dvc("add", "-q", "own.txt")
+    assert stages(remote=True) == {"own.txt": "own.txt is not in the remote. Run `make push`"}
 
 
 def test_what_dvc_itself_calls_up_to_date_is_found_pending(small):
@@ -60,6 +94,7 @@ def test_a_stage_that_ran_on_another_version_is_named(small):
     """A lock file as a merge of two branches leaves it."""
     lock = yaml.safe_load((small / "dvc.lock").read_text())
     lock["stages"]["hints"]["outs"][0]["md5"] = "0" * 32
+    lock["stages"]["adapter"]["deps"][0]["path"] = "adapter/../hints.txt"  # as hints.bank leads
     (small / "dvc.lock").write_text(yaml.safe_dump(lock))
     run("rm", "-rf", "hints.txt", "adapter")
     assert stages(remote=False) == {

@@ -31,7 +31,13 @@ if k in "45" and not once.exists():
     time.sleep(60) if k == "5" else sys.exit("k is 4")
 pathlib.Path("moody.txt").write_text(k)
 """
+TWO = "import shutil; [shutil.copy('panel.txt', out) for out in ('drawn.txt', 'drawn.json')]"
 ADDED = {
+    "drawn": {
+        "cmd": f'python -c "{TWO}"',
+        "deps": ["panel.txt"],
+        "outs": ["drawn.txt", {"drawn.json": {"cache": False}}],
+    },
     "cores": {"cmd": f'python -c "{CORES}"', "params": ["k"], "outs": ["cores.txt"]},
     "moody": {
         "cmd": "python moody.py",
@@ -87,6 +93,21 @@ def test_variants_become_experiments_and_share_what_they_share(varied):
     run_variants(["k2"], jobs=1)
     assert len(ran("k2")) == before  # nothing ran again
     assert experiments() == {"k2": 2, "k3": 3}
+
+
+def test_in_a_clone_that_has_pulled_shared_stages_do_not_run_again(varied, monkeypatch):
+    """A figure that git has is in no cache, so that DVC could not restore its stage from there."""
+    dvc("repro", "-q")
+    run("git", "add", "-A")
+    run("git", *IDENTITY, "commit", "-q", "-m", "run")
+    dvc("push", "-q", "--run-cache")
+    run("git", "clone", "-q", ".", "../other")
+    monkeypatch.chdir("../other")
+    dvc("pull", "-q", "--run-cache")
+    run_variants(["k2"], jobs=1)
+    assert experiments() == {"k2": 2}
+    assert set(ran("workspace")) == set()
+    assert set(ran("k2")) == {"hints", "adapter", "cores", "moody"}
 
 
 def test_one_that_fails_is_named_and_keeps_no_other_back(varied):

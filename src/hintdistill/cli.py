@@ -47,7 +47,9 @@ def cli() -> None:
 def publish(name: str) -> None:
     """Snapshot the current results; no stage."""
     from hintdistill.evaluation import publish as publishing
+    from hintdistill.stages._check import require_up_to_date
 
+    require_up_to_date("publish")
     folder = publishing.publish(name)
     click.echo(f"published to {folder}")
     if not publishing.update_readme(name, Path("README.md")):
@@ -117,8 +119,10 @@ def variants(names: tuple[str, ...], jobs: int) -> None:
 @click.argument("names", nargs=-1)
 def compare(names: tuple[str, ...]) -> None:
     """This run against experiments, all or NAMES, on one page: metrics/variants.md; no stage."""
+    from hintdistill.stages._check import require_up_to_date
     from hintdistill.stages._compare import write_comparison
 
+    require_up_to_date("compare")
     click.echo(f"written: {write_comparison(names)}")
 
 
@@ -242,7 +246,23 @@ def _tells_of_a_full_disk(error: Exception) -> bool:
     return any(words in str(error) for words in ("No space left on device", "inline_container.cc"))
 
 
+def _run_the_folders_code() -> None:
+    """Start again with the code of the clone that this is called in, where it is another one's.
+
+    DVC's queue runs an experiment in a clone of its own, whose `hintdistill` is the one on PATH.
+    """
+    source = Path("src").resolve()
+    package = Path(__file__).resolve().parent
+    path = os.environ.get("PYTHONPATH", "")
+    known = path.split(os.pathsep)[0] == str(source)
+    if known or not (source / package.name / "cli.py").is_file() or package.parent == source:
+        return
+    os.environ["PYTHONPATH"] = f"{source}{os.pathsep}{path}" if path else str(source)
+    os.execv(sys.executable, [sys.executable, *sys.argv])
+
+
 def main() -> None:
+    _run_the_folders_code()
     # Stages log lines of their own; bars and deprecations of the libraries would bury them.
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TQDM_DISABLE", "1")

@@ -12,7 +12,7 @@ from hintdistill.agents.rollout import Retrieve, no_hints
 from hintdistill.llm.engine import Engine
 from hintdistill.params import StageParams, per_agent, per_env
 from hintdistill.scratch import Scratch
-from hintdistill.stages._cell import Cell, ModelParams, ProtocolOfAgent
+from hintdistill.stages._cell import REQUIREMENTS, Cell, ModelParams, ProtocolOfAgent
 from hintdistill.stages._play import EnvParams, PlayParams, play_split
 from hintdistill.stages._server import make_server
 
@@ -93,7 +93,7 @@ def play_arm(
         placement: where the hints stand.
     """
     model = params.model.folder(cell)
-    inputs = [cell.panel, cell.games, model, PROMPTS, *hints]
+    inputs = [cell.panel, cell.games, model, PROMPTS, REQUIREMENTS, *hints]
     inputs += [adapter] if adapter else []
     rollout = params.rollout
     engine = make_engine(params, cell, adapter, f"{stage}@{cell.name}-{arm}")

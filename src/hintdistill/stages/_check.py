@@ -1,22 +1,22 @@
 """What `hintdistill check` does: is every stage up to date, and every artifact stored?
 
-DVC's exit codes don't say: `dvc repro --dry --allow-missing` ends with 0 where stages are pending.
-What it prints as JSON does.
+DVC's exit codes don't say: `dvc repro --dry --allow-missing` ends with 0 where stages are pending,
+and `dvc push` and `dvc status --cloud` take a folder for stored where only its list of files is.
 """
 
 import json
-from collections.abc import Container, Iterator, Mapping
+import os
+from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from hintdistill.commands import dvc, git
-from hintdistill.stages._lock import read_lock
+from hintdistill.errors import UserError
+from hintdistill.stages._lock import git_outs, read_lock
 
 SHOWN = 3  # of what has changed for a stage
 # How DVC calls what is recorded in dvc.lock and not in this folder; it may be stored elsewhere.
 ABSENT = {"deleted", "not in cache"}
-# `dvc status --cloud`: in the cache alone, or nowhere.
-UNSTORED = {"new": "is not in the remote. Run `make push`", "missing": "is stored nowhere"}
 
 Outs = Mapping[str, tuple[str, str]]  # stage and hash by path
 
@@ -44,10 +44,26 @@ def find_problems(*, remote: bool) -> list[Problem]:
     # dvc.lock keeps stages of environments and agents that are no longer listed.
     locked = {stage: entry for stage, entry in recorded.items() if stage in now}
     outs = _outs(locked)
-    problems = [*_pending(locked, outs), *_unlinked(locked, outs)]
+    figures = git_outs() & outs.keys()
+    problems = [*_pending(locked, outs), *_unlinked(locked, outs), *_lost_figures(figures, outs)]
     if remote and outs:
-        problems += _unstored(outs)
+        problems += _unstored(figures, outs)
     return sorted(set(problems))
+
+
+def require_up_to_date(command: str) -> None:
+    """What is here has to be a run of the parameters and the code that are here.
+
+    Raises:
+        UserError: it is not; or as `find_problems`.
+    """
+    problems = find_problems(remote=False)
+    if problems:
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise UserError(
+            f"{command}: expected results of the parameters and the code that are here: "
+            f"{problems[0]}{more}"
+        )
 
 
 def _outs(locked: Mapping[str, Any]) -> Outs:
@@ -62,6 +78,9 @@ def _outs(locked: Mapping[str, Any]) -> Outs:
 def _pending(locked: Mapping[str, Any], outs: Outs) -> Iterator[Problem]:
     """Stages that would run again: their command, code, parameters or data are others."""
     for stage, changes in json.loads(dvc("status", "--json")).items():
+        if stage.endswith(".dvc"):
+            yield Problem(stage, "differs from what was added. Run `dvc add` again, or checkout")
+            continue
         if stage not in locked:
             yield Problem(stage, "has not run. Run `dvc repro`")
             continue
@@ -88,20 +107,49 @@ def _unlinked(locked: Mapping[str, Any], outs: Outs) -> Iterator[Problem]:
     """Stages that ran on another version of an artifact than the one that dvc.lock has."""
     for stage, entry in locked.items():
         for dep in entry.get("deps", []):
-            maker, md5 = outs.get(dep["path"], (None, None))
+            path = os.path.normpath(dep["path"])  # `hints.bank` leads up and down
+            maker, md5 = outs.get(path, (None, None))
             if maker is not None and md5 != dep["md5"]:
                 yield Problem(
-                    stage, f"ran on another {dep['path']} than {maker} has made. Run `dvc repro`"
+                    stage, f"ran on another {path} than {maker} has made. Run `dvc repro`"
                 )
 
 
-def _unstored(outs: Outs) -> Iterator[Problem]:
-    """Files of outs that are not in the remote; or, where DVC leaves them to git, not there."""
-    states = json.loads(dvc("status", "--cloud", "--json"))
-    lacking = {path: UNSTORED[state] for path, state in states.items() if state in UNSTORED}
+def _lost_figures(figures: Iterable[str], outs: Outs) -> Iterator[Problem]:
+    """Figures that are not here, so that git can't have the present ones."""
+    for path in figures:
+        if not Path(path).exists():
+            yield Problem(outs[path][0], f"{path} is not here. Run `git checkout` or `dvc repro`")
+
+
+def _unstored(figures: Iterable[str], outs: Outs) -> Iterator[Problem]:
+    """Files that are not in the remote; or, where DVC leaves them to git, not there."""
+    found = json.loads(dvc("data", "status", "--granular", "--not-in-remote", "--json"))
+    unpushed, absent = (set(found.get(key, [])) for key in ("not_in_remote", "not_in_cache"))
+    lacking = {}
+    for path in unpushed:
+        if path.endswith("/"):
+            continue  # the list of a folder's files, which are here as well
+        out = _out_of(path, outs)
+        if path in absent:
+            lacking[path] = "is stored nowhere"
+        elif out in (None, path) or f"{out}/" in unpushed:
+            lacking[path] = "is not in the remote. Run `make push`"
+        else:
+            md5 = outs[out][1]
+            lacking[path] = (
+                f"is not in the remote, but the list of its folder is, so that DVC pushes nothing. "
+                f"Remove files/md5/{md5[:2]}/{md5[2:]} there, then run `make push`"
+            )
     # New figures: `git commit -a` would leave them out, and another clone would run their stages.
-    for path in git("ls-files", "--others", "--exclude-standard", "--", *outs).splitlines():
-        lacking[path] = f"is not in git. Run `git add {path}`"
+    if figures:
+        new = git("ls-files", "--others", "--exclude-standard", "--", *figures).splitlines()
+        lacking |= {path: f"is not in git. Run `git add {path}`" for path in new}
     for path, what in lacking.items():
-        out = next(o for o in (path, *map(str, Path(path).parents)) if o in outs)
-        yield Problem(outs[out][0], f"{path} {what}")
+        out = _out_of(path, outs)
+        yield Problem(outs[out][0] if out else path, f"{path} {what}")
+
+
+def _out_of(path: str, outs: Container[str]) -> str | None:
+    """The stage's out that a file is, or is in."""
+    return next((o for o in (path, *map(str, Path(path).parents)) if o in outs), None)

@@ -1,5 +1,6 @@
 """dvc.lock: what each stage has run with, and made."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,13 @@ def read_lock() -> Mapping[str, Any]:
             f"{LOCK}: expected DVC's record of a run: {error!r:.200}. Run `dvc repro` first, or "
             "`git checkout dvc.lock`."
         ) from None
+
+
+def git_outs() -> set[str]:
+    """Paths of the outs that DVC leaves to git: figures."""
+    from dvc.repo import Repo
+
+    return {os.path.normpath(out.def_path) for out in Repo().index.outs if not out.use_cache}
 
 
 def sizes_text() -> str:

@@ -11,8 +11,9 @@ from pathlib import Path
 from hintdistill.commands import git
 from hintdistill.errors import UserError
 from hintdistill.llm.weights import adapter_identity
+from hintdistill.params import StageParams
 from hintdistill.records import SPLITS, Episode, Hint, Task, TrainingRow, read_jsonl
-from hintdistill.stages._cell import STUDENTS, Cell
+from hintdistill.stages._cell import STUDENTS, BankParams, Cell
 from hintdistill.stages._lock import LOCK, read_lock
 
 SHOWN = 5  # of a list of ids
@@ -27,11 +28,25 @@ EPISODES = {
 }
 
 
-class _Run:
-    """What one environment and agent have played and made, read when it is asked for."""
+class Params(StageParams):
+    envs: list[str]
+    agents: list[str]
+    hints: BankParams
 
-    def __init__(self, cell: Cell) -> None:
-        self.cell = cell
+
+def _read_bank(path: Path) -> dict[str, Hint]:
+    return {h.hint_id: h for h in read_jsonl(path, Hint)} if path.is_file() else {}
+
+
+class _Run:
+    """What one environment and agent have played and made, read when it is asked for.
+
+    Args:
+        bank: the hints that its prompts are given, its own or another agent's.
+    """
+
+    def __init__(self, cell: Cell, bank: Path) -> None:
+        self.cell, self.bank = cell, bank
 
     @cached_property
     def tasks(self) -> dict[str, Task]:
@@ -45,8 +60,12 @@ class _Run:
 
     @cached_property
     def hints(self) -> dict[str, Hint]:
-        path = self.cell.hints
-        return {h.hint_id: h for h in read_jsonl(path, Hint)} if path.is_file() else {}
+        """Those that were written of its own failures."""
+        return _read_bank(self.cell.hints)
+
+    @cached_property
+    def given(self) -> dict[str, Hint]:
+        return self.hints if self.bank == self.cell.hints else _read_bank(self.bank)
 
     @cached_property
     def rows(self) -> dict[str, list[TrainingRow]]:
@@ -66,29 +85,29 @@ def trace_text(name: str) -> str:
     Raises:
         UserError: nothing here has that name.
     """
-    runs = [
-        _Run(Cell(path.parent.parent.name, path.parent.name))
-        for path in sorted(Path("data").glob("*/*/failures.jsonl"))
-    ]
+    params = Params.read()
+    cells = [Cell(env, agent) for env in params.envs for agent in params.agents]
+    runs = [_Run(c, params.hints.path(c)) for c in cells if (c.data / "failures.jsonl").is_file()]
     # Two agents' banks may hold the same hint.
-    found = [line for run in runs for line in _lines_of(run, name)]
+    found = [line for run in runs for line in _lines_of(run, name, runs)]
     if found:
         return "\n".join([*found, *_revision()])
-    cells = ", ".join(run.cell.name for run in runs) or "none"
+    searched = ", ".join(run.cell.name for run in runs) or "none"
     raise UserError(
         f"trace: expected the id of an episode or a hint, or an adapter as in "
-        f"`alfworld-react-distilled`, got {name!r}. Searched the runs in data/: {cells}. If it is "
-        "another run's, `dvc exp apply` or `git checkout` that one, and `dvc checkout`."
+        f"`alfworld-react-distilled`, got {name!r}. Searched the runs in data/: {searched}. If it "
+        "is another run's, `dvc exp apply` or `git checkout` that one, and `dvc checkout`."
     )
 
 
-def _lines_of(run: _Run, name: str) -> Iterator[str]:
+def _lines_of(run: _Run, name: str, runs: Sequence[_Run]) -> Iterator[str]:
     for file, episodes in run.episodes.items():
         for episode in episodes:
             if episode.episode_id == name:
                 yield from _episode(run, file, episode)
     if name in run.hints:
-        yield from _hint(run, run.hints[name])
+        users = [user for user in runs if user.bank == run.cell.hints]
+        yield from _hint(run, run.hints[name], users)
     for arm in STUDENTS:
         adapter = run.cell.adapter(arm)
         if adapter.is_dir() and name.rstrip("/") in (adapter.name, str(adapter)):
@@ -133,10 +152,8 @@ def _episode(run: _Run, file: str, episode: Episode) -> Iterator[str]:
     model = f"{episode.model.name}, weights {episode.model.sha256[:16]}"
     yield f"  played by {model}" + (f", adapter {episode.adapter[:16]}" if episode.adapter else "")
     for ref in episode.hints:
-        known = run.hints.get(ref.hint_id)
-        source = (
-            f"learnt from {_few(known.source_episode_ids)}" if known else f"not in {run.cell.hints}"
-        )
+        known = run.given.get(ref.hint_id)
+        source = f"learnt from {_few(known.source_episode_ids)}" if known else f"not in {run.bank}"
         yield f"  shown hint {ref.hint_id}, {source}: {ref.text}"
     if file == "failures.jsonl":
         made = [h for h in run.hints.values() if episode.episode_id in h.source_episode_ids]
@@ -155,21 +172,23 @@ def _trained_on(run: _Run, episodes: set[str]) -> Iterator[str]:
             yield f"  -> {len(mine)} rows of student {run.cell.adapter(arm).name}: {_few(mine)}"
 
 
-def _hint(run: _Run, hint: Hint) -> Iterator[str]:
+def _hint(run: _Run, hint: Hint, users: Iterable[_Run]) -> Iterator[str]:
+    """A hint of a run's failures, and what the runs that are given its bank did with it."""
     yield f"hint {hint.hint_id}, in {run.cell.hints}: {hint.text}"
     yield from _stage(f"hints@{run.cell.name}")
     yield f"  for {hint.type}, written by {hint.writer}, said {hint.mentions} times"
     yield f"  after failed episodes: {_few(hint.source_episode_ids)}"
     yield from _tasks(run, hint.source_task_ids)
-    taught: set[str] = set()
-    for file, episodes in run.episodes.items():
-        shown = [e for e in episodes if hint.hint_id in {ref.hint_id for ref in e.hints}]
-        if shown:
-            won = sum(e.success for e in shown)
-            yield f"  -> shown in {len(shown)} episodes of {file}, {won} won"
-        if file == "teacher.jsonl":
-            taught = {e.episode_id for e in shown}
-    yield from _trained_on(run, taught)
+    for user in users:
+        taught: set[str] = set()
+        for file, episodes in user.episodes.items():
+            shown = [e for e in episodes if hint.hint_id in {ref.hint_id for ref in e.hints}]
+            if shown:
+                won = sum(e.success for e in shown)
+                yield f"  -> shown in {len(shown)} episodes of {user.cell.data / file}, {won} won"
+            if file == "teacher.jsonl":
+                taught = {e.episode_id for e in shown}
+        yield from _trained_on(user, taught)
 
 
 def _adapter(run: _Run, arm: str) -> Iterator[str]:

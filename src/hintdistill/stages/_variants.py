@@ -23,8 +23,9 @@ from ruamel.yaml import YAML
 from hintdistill.commands import dvc, git
 from hintdistill.errors import UserError
 from hintdistill.evaluation.publish import CODE
-from hintdistill.llm.ledger import RUN
+from hintdistill.llm.ledger import RUN, WORKSPACE
 from hintdistill.params import PARAMS_FILE, read_params
+from hintdistill.stages._lock import LOCK, git_outs
 
 log = logging.getLogger(__name__)
 
@@ -79,24 +80,34 @@ def _at(params: Mapping[str, Any], block: str) -> Mapping[str, Any]:
     return params if isinstance(params, Mapping) else {}
 
 
-def _make_clone(name: str, changes: Mapping[str, Any], revision: str, cache: str) -> Path:
+class Shared(NamedTuple):
+    """What all variants start from: this clone's commit, DVC cache and parameters."""
+
+    revision: str
+    cache: str
+    params: str  # the text of params.yaml, which may be edited while they run
+
+
+def _make_clone(name: str, changes: Mapping[str, Any], shared: Shared) -> Path:
     """The variant's clone, at this revision and with its parameters."""
     clone, partial = FOLDER / name, FOLDER / f"{name}.partial"
     if not clone.is_dir():
         if partial.is_dir():  # a stop left it without this clone's caches
             shutil.rmtree(partial)
         git("clone", "-q", ".", str(partial))
-        dvc("cache", "dir", "--local", cache, cwd=partial)
+        dvc("cache", "dir", "--local", shared.cache, cwd=partial)
         Path(".cache").mkdir(exist_ok=True)
         (partial / ".cache").symlink_to(Path(".cache").resolve())
+        _give_results(partial)
         partial.rename(clone)
-    if git("rev-parse", "HEAD", cwd=clone).strip() != revision:
+    if git("rev-parse", "HEAD", cwd=clone).strip() != shared.revision:
         git("fetch", "-q", "origin", cwd=clone)
-        git("checkout", "-q", "-f", "--detach", revision, cwd=clone)
+        git("checkout", "-q", "-f", "--detach", shared.revision, cwd=clone)
+        _give_results(clone)
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 1000
-    params = yaml.load(PARAMS_FILE)
+    params = yaml.load(shared.params)
     for key, value in changes.items():
         block, _, last = key.rpartition(".")
         _at(params, block)[last] = value
@@ -104,17 +115,30 @@ def _make_clone(name: str, changes: Mapping[str, Any], revision: str, cache: str
     return clone
 
 
-def _start(name: str, clone: Path, slot: int, jobs: int) -> Running:
+def _give_results(clone: Path) -> None:
+    """This folder's run to a clone, so that only what its parameters change runs there.
+
+    DVC's run cache is not enough: a stage with a figure that DVC leaves to git is not restored
+    where that figure is in no cache, as after a pull.
+    """
+    for path in [LOCK, *map(Path, git_outs())]:
+        if path.is_file():
+            (clone / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, clone / path)
+    dvc("checkout", "-q", "-f", "--allow-missing", cwd=clone)
+
+
+def _start(name: str, folder: Path, slot: int, jobs: int) -> Running:
+    """`dvc repro` in a folder, as that run, with the slot's share of cores and GPUs."""
     cores = sorted(os.sched_getaffinity(0))
     share = cores[slot::jobs] or cores
-    # The stages of a clone run the clone's code, whatever is edited here meanwhile.
-    env = {**os.environ, "PYTHONPATH": str((clone / "src").resolve()), RUN: name}
+    env = {**os.environ, RUN: name}
     gpus = [gpu for gpu in env.get(GPUS, "").split(",") if gpu]
     if gpus:
         env[GPUS] = gpus[slot % len(gpus)]
     with _log_of(name).open("a") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "dvc", "repro"], cwd=clone, env=env, stdout=output,
+            [sys.executable, "-m", "dvc", "repro"], cwd=folder, env=env, stdout=output,
             stderr=subprocess.STDOUT, start_new_session=True,
             preexec_fn=lambda: os.sched_setaffinity(0, share),
         )  # fmt: skip
@@ -143,20 +167,55 @@ def _save(name: str) -> None:
 
 @contextmanager
 def _stopped_at_the_end(running: list[Running]) -> Iterator[None]:
-    """Whatever ends this process ends what it has started; only SIGKILL leaves it running."""
+    """Whatever ends this process ends what it has started; only SIGKILL leaves it running.
+
+    A signal that is ignored stays so, as SIGHUP is under nohup.
+    """
 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, stop)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {n: handler for n, handler in handlers.items() if handler is not signal.SIG_IGN}
+    for number in before:
+        signal.signal(number, stop)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
         for one in running:  # not SIGINT, which jobs of a script in the background ignore
             os.killpg(one.process.pid, signal.SIGTERM)
         for one in running:
             one.process.wait()
+
+
+def _next_finished(running: list[Running]) -> Running:
+    """Wait for one to end, and take it out; meanwhile say each minute how far they are."""
+    said = time.monotonic()
+    while True:
+        for one in running:
+            if one.process.poll() is not None:
+                running.remove(one)
+                return one
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+        if time.monotonic() - said > SECONDS_BETWEEN_LINES:
+            said = time.monotonic()
+            for one in running:
+                log.info("%s: %s", one.name, _last_line(one.name))
+
+
+def _saved(finished: Running) -> bool:
+    """Make a variant that has ended well an experiment; otherwise say why not."""
+    try:
+        if finished.process.returncode:
+            raise UserError(_last_line(finished.name))
+        _save(finished.name)
+    except UserError as error:
+        log.error("%s: failed: %s", finished.name, error)
+        return False
+    log.info("%s: done after %.0f min", finished.name, (time.monotonic() - finished.began) / 60)
+    return True
 
 
 def run_variants(names: Sequence[str], jobs: int) -> None:
@@ -173,37 +232,31 @@ def run_variants(names: Sequence[str], jobs: int) -> None:
             f"variants run what is committed, and this differs from it: {changed}. Commit it, or "
             "stash it."
         )
-    revision, cache = git("rev-parse", "HEAD").strip(), dvc("cache", "dir").strip()
-    log.info("first what all variants share: dvc repro")
-    if subprocess.run([sys.executable, "-m", "dvc", "repro"]).returncode:
-        raise UserError("`dvc repro` failed, so no variant was started")
-    waiting = list(variants)
-    failed: list[str] = []
+    shared = Shared(
+        git("rev-parse", "HEAD").strip(),
+        dvc("cache", "dir").strip(),
+        PARAMS_FILE.read_text(encoding="utf-8"),
+    )
+    FOLDER.mkdir(exist_ok=True)
     running: list[Running] = []
-    said = time.monotonic()
     with _stopped_at_the_end(running):
+        log.info("first what all variants share: dvc repro")
+        running.append(_start(WORKSPACE, Path(), 0, 1))
+        if _next_finished(running).process.returncode:
+            raise UserError(
+                f"`dvc repro` failed, so no variant was started: {_last_line(WORKSPACE)}"
+            )
+        failed: list[str] = []
+        waiting = list(variants)
         while waiting or running:
             while waiting and len(running) < jobs:
                 name = waiting.pop(0)
-                clone = _make_clone(name, variants[name], revision, cache)
+                clone = _make_clone(name, variants[name], shared)
                 slot = min(set(range(jobs)) - {one.slot for one in running})
                 running.append(_start(name, clone, slot, jobs))
-            time.sleep(SECONDS_BETWEEN_LOOKS)
-            for one in [one for one in running if one.process.poll() is not None]:
-                running.remove(one)
-                minutes = (time.monotonic() - one.began) / 60
-                try:
-                    if one.process.returncode:
-                        raise UserError(_last_line(one.name))
-                    _save(one.name)
-                    log.info("%s: done after %.0f min", one.name, minutes)
-                except UserError as error:
-                    failed.append(one.name)
-                    log.error("%s: failed: %s", one.name, error)
-            if time.monotonic() - said > SECONDS_BETWEEN_LINES:
-                said = time.monotonic()
-                for one in running:
-                    log.info("%s: %s", one.name, _last_line(one.name))
+            finished = _next_finished(running)
+            if not _saved(finished):
+                failed.append(finished.name)
     if failed:
         logs = ", ".join(str(_log_of(name)) for name in failed)
         raise UserError(f"variants that failed: {', '.join(failed)}. See {logs}; then run again.")

@@ -13,7 +13,7 @@ from hintdistill.params import StageParams, per_agent, per_env
 from hintdistill.records import Episode, HintRef, Task, short_hash, write_jsonl
 from hintdistill.scratch import Scratch
 from hintdistill.settings import Settings
-from hintdistill.stages._cell import Cell, ProtocolOfAgent, cell_command
+from hintdistill.stages._cell import REQUIREMENTS, Cell, ProtocolOfAgent, cell_command
 from hintdistill.stages._play import EnvParams, PlayParams, tasks_of_split
 from hintdistill.tasks.registry import find_env
 
@@ -52,7 +52,7 @@ def command(env: str, agent: str) -> None:
     """Demonstrate the warm-start tasks: demos.jsonl."""
     cell, params = Cell(env, agent), Params.read(env, agent)
     demos, rollout = params.demos, params.rollout
-    inputs = [cell.panel, cell.games, PROMPTS]
+    inputs = [cell.panel, cell.games, PROMPTS, REQUIREMENTS]
     scratch = Scratch("demos", cell.name, params.model_dump_json(), inputs)
     panel = cell.read_panel()
     tasks = tasks_of_split(cell, panel, "warmstart")
