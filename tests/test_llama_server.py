@@ -1,4 +1,4 @@
-"""llama.cpp's server, where it is installed: the recipe of the README, with the real model."""
+"""llama.cpp's server, where it is installed: the recipe of docs/servers.md, with the real model."""
 
 import shutil
 import socket
