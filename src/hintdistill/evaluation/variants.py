@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from rapidfuzz import fuzz
 
-from hintdistill.evaluation.metrics import HEADLINE
+from hintdistill.evaluation.metrics import ARMS
 from hintdistill.evaluation.report import p_value, percent, points, share
 from hintdistill.evaluation.stats import bootstrap_mean, compare, differences, wilson
 from hintdistill.records import Hint
@@ -153,7 +153,7 @@ def render_comparison(variants: Sequence[Variant]) -> str:
     ]
     for cell in sorted(baseline.episodes):
         parts.append(f"## {', '.join(cell)}")
-        parts += [_arm_table(arm, cell, variants) for arm in HEADLINE]
+        parts += [_arm_table(arm, cell, variants) for arm in ARMS]
         for variant in variants[1:]:
             changes = bank_changes(baseline.banks.get(cell, []), variant.banks.get(cell, []))
             if changes:
