@@ -162,7 +162,7 @@ def _read(answer: Completion | None, episode: Episode, said: Sequence[str]) -> R
     about = hints_of_env(episode.env)
     reading = read_hints(answer.text, about.names_of(episode), about.placeholders)
     system = episode.messages[0].content
-    hints, refused = [], reading.refused
+    hints, refused = [], [*reading.refused]
     for hint in reading.hints:
         if any(map(LeakAudit([hint]).find, (system, *said))):
             refused.append(Refused("what the task or the prompt says already", hint))

@@ -31,7 +31,7 @@ from hintdistill.llm.completion import (
 from hintdistill.llm.endpoint import KEY, MODEL, URL, endpoint_from_environment
 from hintdistill.llm.ledger import CapReached, Ledger, Prices
 from hintdistill.llm.response_cache import ResponseCache, cache_folder
-from hintdistill.llm.signals import signals_wait
+from hintdistill.signals import signals_wait
 
 log = logging.getLogger(__name__)
 

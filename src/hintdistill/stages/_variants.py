@@ -25,6 +25,7 @@ from hintdistill.errors import UserError
 from hintdistill.evaluation.publish import CODE
 from hintdistill.llm.ledger import RUN, WORKSPACE
 from hintdistill.params import PARAMS_FILE, read_params
+from hintdistill.signals import handled
 from hintdistill.stages._lock import LOCK, git_outs
 
 log = logging.getLogger(__name__)
@@ -167,23 +168,15 @@ def _save(name: str) -> None:
 
 @contextmanager
 def _stopped_at_the_end(running: list[Running]) -> Iterator[None]:
-    """Whatever ends this process ends what it has started; only SIGKILL leaves it running.
+    """Whatever ends this process ends what it has started; only SIGKILL leaves it running."""
 
-    A signal that is ignored stays so, as SIGHUP is under nohup.
-    """
-
-    def stop(*_: object) -> None:
+    def stop(number: int) -> None:
         raise KeyboardInterrupt
 
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
-    before = {n: handler for n, handler in handlers.items() if handler is not signal.SIG_IGN}
-    for number in before:
-        signal.signal(number, stop)
     try:
-        yield
+        with handled((signal.SIGTERM, signal.SIGHUP), stop):
+            yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
         for one in running:  # not SIGINT, which jobs of a script in the background ignore
             os.killpg(one.process.pid, signal.SIGTERM)
         for one in running:

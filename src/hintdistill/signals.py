@@ -1,0 +1,51 @@
+"""What a signal does in the meantime: to a stage that pays for answers, or that has children."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+
+@contextmanager
+def handled(numbers: Sequence[int], handler: Callable[[int], None]) -> Iterator[None]:
+    """`handler` gets these signals. One that is ignored stays so, as SIGHUP does under nohup.
+
+    Signals are a main thread's; in any other one nothing is changed.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handlers = {number: signal.getsignal(number) for number in numbers}
+    before = {n: own for n, own in handlers.items() if own is not signal.SIG_IGN}
+    for number in before:
+        signal.signal(number, lambda number, frame: handler(number))
+    try:
+        yield
+    finally:
+        for number, own in before.items():
+            signal.signal(number, own)
+
+
+@contextmanager
+def signals_wait(on_signal: Callable[[], None]) -> Iterator[None]:
+    """SIGINT or SIGTERM only calls `on_signal`, and has its effect at the end of the block.
+
+    A second one ends the block at once.
+    """
+    came: list[int] = []
+
+    def wait(number: int) -> None:
+        came.append(number)
+        if len(came) > 1:
+            raise KeyboardInterrupt
+        on_signal()
+
+    with handled((signal.SIGINT, signal.SIGTERM), wait):
+        try:
+            yield
+        except Exception:
+            if not came:
+                raise
+    if came:
+        signal.raise_signal(came[0])
+        raise KeyboardInterrupt  # whatever that did, the block is not whole
