@@ -68,9 +68,10 @@ def test_a_hint_left_under_the_first_observation_is_found():
     assert LeakAudit([HINT]).leaks([left])[0].where == "prompt"
 
 
+@pytest.mark.parametrize("examples", [0, 2])
 @pytest.mark.parametrize("name", ["react", "stateact"])
-def test_hints_go_wherever_they_stand_and_leave_the_same_row(name, at_root):
-    agent = make_agent(name, "alfworld", {**NO_EXAMPLES, "fields": FIELDS})
+def test_hints_go_wherever_they_stand_and_leave_the_same_row(name, examples, at_root):
+    agent = make_agent(name, "alfworld", {"examples": examples, "fields": FIELDS})
     rows = []
     for placement in ("system", "first_user"):
         episode = played(agent, "1", [HINT, "Look."], placement=placement)
@@ -79,6 +80,8 @@ def test_hints_go_wherever_they_stand_and_leave_the_same_row(name, at_root):
         rows.append(strip_hints(episode, TYPE, agent, "distilled", unlocked=False))
     plain = played(agent, "1")
     assert rows[0] == rows[1] == strip_hints(plain, TYPE, agent, "distilled", unlocked=False)
+    assert rows[0].messages[0].content == agent.system_prompt([], TYPE)  # as in an evaluation
+    assert rows[0].messages[0].content.count("Example of a finished game") == examples
     other = episode.model_copy(update={"hints": [HintRef(hint_id="0", text="Another one.")]})
     with pytest.raises(UserError, match="older than the template"):
         strip_hints(other, TYPE, agent, "distilled", unlocked=False)
