@@ -34,13 +34,13 @@ ifdef PROFILE
 	@echo "params.yaml is now profiles/$(PROFILE).yaml"
 endif
 	-@hintdistill estimate
-	dvc repro
+	dvc repro report
 	@hintdistill times
 	@cat metrics/report.md
 	@echo "This report: metrics/report.md. Episodes: metrics/episodes.csv. Plots: dvc plots show"
 
 repro: setup
-	dvc repro
+	dvc repro report
 
 test: setup
 	pytest

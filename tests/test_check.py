@@ -65,6 +65,19 @@ def test_a_folder_of_which_the_remote_has_the_list_alone(small):
     assert stages(remote=True) == {}
 
 
+def test_a_folder_of_which_the_remote_has_all_but_the_list(small, monkeypatch):
+    """As after a push that was cut off; a clone without a cache can't even tell its files."""
+    dvc("push", "-q")
+    run("git", "clone", "-q", ".", "../new")
+    (listed,) = Path("../remote").rglob("*.dir")
+    listed.unlink()
+    lost = "adapter (its list) {}. Run `make push` where it is"
+    assert stages(remote=True) == {"adapter": lost.format("is not in the remote")}
+    monkeypatch.chdir("../new")
+    assert stages(remote=True) == {"adapter": lost.format("is stored nowhere")}
+    assert stages(remote=False) == {}
+
+
 def test_data_that_was_added_by_hand_is_named_by_its_own_file(small):
     Path("own.txt").write_text("mine")
     dvc("add", "-q", "own.txt")
@@ -74,6 +87,8 @@ def test_data_that_was_added_by_hand_is_named_by_its_own_file(small):
     assert set(stages(remote=False)) == {"own.txt.dvc"}
     dvc("add", "-q", "own.txt")
     assert stages(remote=True) == {"own.txt": "own.txt is not in the remote. Run `make push`"}
+    Path("own.txt").unlink()
+    assert stages(remote=False) == {}
 
 
 def test_what_dvc_itself_calls_up_to_date_is_found_pending(small):

@@ -84,7 +84,7 @@ def test_every_parameter_is_read_by_some_stage():
     for name in stage_modules():
         module = importlib.import_module(f"hintdistill.stages.{name}")
         read |= {k for env in ENVS for agent in AGENTS for k in keys_read(module, env, agent)}
-    # How a server is asked changes no answer: a higher cap must make no stage run again.
+    # Which server is asked no stage can declare; nor a higher cap, which must make none run again.
     free = set(ServerBlock.param_keys())
     assert free <= leaves and not free & read
     # The lists of the matrix are read by dvc.yaml itself, and variants are what changes the rest.

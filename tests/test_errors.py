@@ -65,7 +65,8 @@ def test_missing_inputs(checkout):
     fails(checkout, "hints", *CELL, say=["panel.jsonl", "dvc repro"])
     fails(checkout, "figures", *CELL, say=["panel.jsonl", "dvc pull"])
     fails(checkout, "report", say=["metrics/cells/alfworld-react.json", "dvc repro"])
-    fails(checkout, "publish", "--name", "x", say=["summary.json", "make run"])
+    for command in (["publish", "--name", "x"], ["compare"]):  # of a run that is not whole
+        fails(checkout, *command, say=[command[0], "of the parameters and the code that are here"])
     fails(checkout, "panel", "--env", "chess", say=["chess", "alfworld"])
 
 

@@ -240,6 +240,21 @@ def test_a_refused_answer_is_an_incomplete_one(serve, client, reply, text):
     assert len(server.bodies) == 2 and spending()[0].calls == 2
 
 
+def test_answers_without_content_are_not_kept(serve, client):
+    serve(lambda n, body: completion(None, finish_reason="length"))
+    with pytest.raises(UserError, match="turn its thinking off"):
+        client().complete_all([ask("a"), ask("b")])
+    serve(echo)
+    assert texts(client().complete_all([ask("a")])) == ["A"]
+
+
+@pytest.mark.parametrize("reason", ["length", "max_tokens", "model_length", "abort"])
+def test_an_answer_that_was_cut_off_says_so(serve, client, reason):
+    serve(lambda n, body: completion("x", finish_reason=reason))
+    (answer,) = client().complete_all([ask("a")])
+    assert (answer.text, answer.complete) == ("x", False)
+
+
 @pytest.mark.parametrize("reason", ["eos", "end_turn", None])
 def test_an_answer_that_ends_by_another_name_is_a_whole_one(serve, client, reason):
     serve(lambda n, body: completion("x", finish_reason=reason))
@@ -509,21 +524,23 @@ def test_two_processes_share_cache_and_ledger(serve, client, caplog):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_process_pays_for_no_call_twice(serve, client, number):
-    under_way = threading.Event()
+    all_sent, stopping = threading.Barrier(4), threading.Event()
 
     def slow(n, body):
-        under_way.set()
-        return Reply(echo(n, body), seconds=0.5)
+        if n < 3:
+            all_sent.wait(60)
+            stopping.wait(60)
+        return echo(n, body)
 
     server = serve(slow)
-    process = start_process("a", concurrency=3)
-    under_way.wait(60)
-    time.sleep(0.1)  # until the others have been sent too
+    process = start_process("a", concurrency=3, timeout=60.0, deadline=90.0)
+    all_sent.wait(60)
     process.send_signal(number)
-    _, err = process.communicate()
-    assert process.returncode and "have ended" in err
-    asked = len(server.bodies)
-    assert asked <= 4 and [s.unknown for s in spending()] == [0]
+    assert "have ended" in process.stderr.readline()
+    stopping.set()
+    process.communicate()
+    assert process.returncode
+    assert len(server.bodies) == 3 and [s.unknown for s in spending()] == [0]
     client().complete_all([ask(f"q{i}") for i in range(20)])
     assert len(server.bodies) == 20
 

@@ -53,7 +53,13 @@ TABLE = {"k2": {"k": 2}, "k3": {"k": 3}, "k4": {"k": 4}, "k5": {"k": 5}}
 def varied(small) -> Path:
     """The small pipeline with a table of variants, committed."""
     (small / "moody.py").write_text(MOODY)
-    stages = {"stages": {**PIPELINE["stages"], **ADDED}}
+    leaves = ["panel.txt", "moody.txt", "cores.txt", "drawn.txt"]
+    report = {
+        "cmd": f"python write.py report.txt {' '.join(leaves)}",
+        "deps": [*leaves, "adapter"],
+        "outs": ["report.txt"],
+    }
+    stages = {"stages": {**PIPELINE["stages"], **ADDED, "report": report}}
     (small / "dvc.yaml").write_text(yaml.safe_dump(stages, sort_keys=False))
     params = "k: 1 # a comment\n" + yaml.safe_dump({"variants": TABLE})
     (small / "params.yaml").write_text(params)
@@ -82,7 +88,7 @@ def ran(name: str) -> list[str]:
 def test_variants_become_experiments_and_share_what_they_share(varied):
     run_variants(["k2", "k3"], jobs=2)
     assert experiments() == {"k2": 2, "k3": 3}
-    assert set(ran("k2")) == set(ran("k3")) == {"hints", "adapter", "cores", "moody"}
+    assert set(ran("k2")) == set(ran("k3")) == {"hints", "adapter", "cores", "moody", "report"}
     assert (varied / "params.yaml").read_text().startswith("k: 1 # a comment\n")
     assert (FOLDER / "k2/params.yaml").read_text().startswith("k: 2 # a comment\n")
     mine = sorted(os.sched_getaffinity(0))
@@ -107,7 +113,7 @@ def test_in_a_clone_that_has_pulled_shared_stages_do_not_run_again(varied, monke
     run_variants(["k2"], jobs=1)
     assert experiments() == {"k2": 2}
     assert set(ran("workspace")) == set()
-    assert set(ran("k2")) == {"hints", "adapter", "cores", "moody"}
+    assert set(ran("k2")) == {"hints", "adapter", "cores", "moody", "report"}
 
 
 def test_one_that_fails_is_named_and_keeps_no_other_back(varied):

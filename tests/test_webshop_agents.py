@@ -185,6 +185,8 @@ def test_names_of_an_episode_are_names_and_no_words_of_a_hint(panel, shop):
         assert wish.name in names and all(v in names for v in wish.options.values() if len(v) > 2)
         for page in (step.observation for step in episode.steps):
             assert {result.asin for result in read_results(page)} <= names
+            values = {value for some in read_options(page).values() for value in some}
+            assert {value for value in values if len(normalise(value)) > 2} <= names
         held = WEBSHOP_HINTS.placeholders
         assert [text for text in TEXTS if written_form_error(text, names, held)] == []
         said = written_form_error(f"Buy the {wish.name} at once.", names, held)

@@ -235,9 +235,11 @@ def names_of(episode: Episode) -> set[str]:
     A title's first word is a brand where it is an uncommon word: not one that a page writes small.
     """
     trace = Trace(episode)
-    values = [value for some in read_options(trace.item).values() for value in some]
-    pages = [trace.instruction, *(step.observation for step in episode.steps)]
-    small = {word for page in pages for word in re.findall(r"\b[a-z]+\b", page)}
+    pages = [step.observation for step in episode.steps]
+    values = [v for page in pages for some in read_options(page).values() for v in some]
+    small = {
+        word for page in (trace.instruction, *pages) for word in re.findall(r"\b[a-z]+\b", page)
+    }
     first = {result.title.split()[0] for result in trace.shown.values() if result.title}
     brands = {word for word in first if word.lower() not in small}
     names = {trace.wish.name, *trace.wish.options.values(), *values, *trace.shown, *brands}

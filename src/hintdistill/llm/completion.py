@@ -19,7 +19,7 @@ _CONTROL = re.compile(
 # Fields of a request that not every server takes.
 Refusable = Literal["max_tokens", "temperature", "seed", "response_format"]
 # Whatever else a server gives as its reason ("stop", "eos", "end_turn", none), it came to an end.
-_CUT_OFF = {"length", "content_filter"}
+_CUT_OFF = {"length", "max_tokens", "model_length", "content_filter", "abort", "error"}
 # Tokens that a chat template adds, at most: around a message, and once (a date, a default prompt).
 _AROUND_MESSAGE, _AROUND_ALL = 16, 128
 

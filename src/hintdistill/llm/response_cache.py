@@ -92,6 +92,10 @@ class ResponseCache:
             return None
         return entry.completion
 
+    def remove(self, key: str) -> None:
+        """Forget an answer, so that it is asked for again."""
+        self._path(key).unlink(missing_ok=True)
+
     def put(self, key: str, completion: Completion) -> None:
         """Keep an answer, whole or not at all. It is lost, with a warning, on a full disk."""
         path = self._path(key)

@@ -164,15 +164,18 @@ class Server:
             self._ending.clear()
             with signals_wait(self._stop):
                 answers |= self._runner.run(self._ask_all(missing))
-        self._require_content([answer for answer in answers.values() if answer])
+        self._require_content({key: answer for key, answer in answers.items() if answer})
         return [answers[key] for key in keys]
 
-    def _require_content(self, answers: Sequence[Completion]) -> None:
-        self._content_seen |= any(answer.text or answer.complete for answer in answers)
+    def _require_content(self, answers: dict[str, Completion]) -> None:
+        """Raises an error, and forgets the answers, where there has been none with content yet."""
+        self._content_seen |= any(answer.text or answer.complete for answer in answers.values())
         if answers and not self._content_seen:
+            for key in answers:
+                self._cache.remove(key)
             raise UserError(
                 f"{self.name}: expected answers with content, got {len(answers)} without, of "
-                f"{max(answer.tokens_completion for answer in answers)} tokens at most. A model "
+                f"{max(a.tokens_completion for a in answers.values())} tokens at most. A model "
                 "that thinks before it answers uses up the limit: turn its thinking off in the "
                 "server, or raise max_new_tokens where an agent plays."
             )

@@ -15,6 +15,7 @@ from hintdistill.errors import UserError
 from hintdistill.stages._lock import git_outs, read_lock
 
 SHOWN = 3  # of what has changed for a stage
+REPORT = "report"  # the last stage
 # How DVC calls what is recorded in dvc.lock and not in this folder; it may be stored elsewhere.
 ABSENT = {"deleted", "not in cache"}
 
@@ -40,12 +41,16 @@ def find_problems(*, remote: bool) -> list[Problem]:
         UserError: dvc.lock is missing or broken, or DVC or its remote does not answer.
     """
     recorded = read_lock()
-    now = set(dvc("stage", "list", "--name-only").split())
+    wanted = _wanted(set(dvc("stage", "list", "--name-only").split()))
     # dvc.lock keeps stages of environments and agents that are no longer listed.
-    locked = {stage: entry for stage, entry in recorded.items() if stage in now}
+    locked = {stage: entry for stage, entry in recorded.items() if stage in wanted}
     outs = _outs(locked)
     figures = git_outs() & outs.keys()
-    problems = [*_pending(locked, outs), *_unlinked(locked, outs), *_lost_figures(figures, outs)]
+    problems = [
+        *_pending(locked, outs, wanted),
+        *_unlinked(locked, outs),
+        *_lost_figures(figures, outs),
+    ]
     if remote and outs:
         problems += _unstored(figures, outs)
     return sorted(set(problems))
@@ -75,19 +80,33 @@ def _outs(locked: Mapping[str, Any]) -> Outs:
     }
 
 
-def _pending(locked: Mapping[str, Any], outs: Outs) -> Iterator[Problem]:
+def _wanted(stages: set[str]) -> set[str]:
+    """Those that the report comes of: with a model that needs no warm start, not all."""
+    if REPORT not in stages:
+        return stages
+    from dvc.repo import Repo
+    from networkx import descendants
+
+    graph = Repo().index.graph  # its edges lead from a stage to those it depends on
+    (report,) = (stage for stage in graph if stage.addressing == REPORT)
+    return {stage.addressing for stage in {report, *descendants(graph, report)}}
+
+
+def _pending(locked: Mapping[str, Any], outs: Outs, wanted: Container[str]) -> Iterator[Problem]:
     """Stages that would run again: their command, code, parameters or data are others."""
     for stage, changes in json.loads(dvc("status", "--json")).items():
-        if stage.endswith(".dvc"):
-            yield Problem(stage, "differs from what was added. Run `dvc add` again, or checkout")
+        added = stage.endswith(".dvc")
+        if stage not in wanted and not added:
             continue
-        if stage not in locked:
+        if stage not in locked and not added:
             yield Problem(stage, "has not run. Run `dvc repro`")
             continue
-        changed = [text for change in changes for text in _said(change, outs)]
+        made = {*outs, stage.removesuffix(".dvc")}
+        changed = [text for change in changes for text in _said(change, made)]
         if changed:
             more = f", and {len(changed) - SHOWN} more" if len(changed) > SHOWN else ""
-            yield Problem(stage, f"pending: {', '.join(changed[:SHOWN])}{more}. Run `dvc repro`")
+            mend = "Run `dvc add` again" if added else "Run `dvc repro`"
+            yield Problem(stage, f"pending: {', '.join(changed[:SHOWN])}{more}. {mend}")
 
 
 def _said(change: str | Mapping[str, Mapping[str, Any]], outs: Container[str]) -> Iterator[str]:
@@ -128,8 +147,12 @@ def _unstored(figures: Iterable[str], outs: Outs) -> Iterator[Problem]:
     unpushed, absent = (set(found.get(key, [])) for key in ("not_in_remote", "not_in_cache"))
     lacking = {}
     for path in unpushed:
-        if path.endswith("/"):
-            continue  # the list of a folder's files, which are here as well
+        if path.endswith("/"):  # the list of a folder's files; where those lack, they tell
+            if any(other.startswith(path) and other != path for other in unpushed):
+                continue
+            where = "is stored nowhere" if path in absent else "is not in the remote"
+            lacking[path.rstrip("/")] = f"(its list) {where}. Run `make push` where it is"
+            continue
         out = _out_of(path, outs)
         if path in absent:
             lacking[path] = "is stored nowhere"

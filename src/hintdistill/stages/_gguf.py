@@ -14,7 +14,7 @@ class Params(StageParams):
 
 
 def write_gguf_files(env: str, agent: str, folder: Path) -> list[Path]:
-    """Write {env}-{agent}.gguf, and one file a student with its adapter merged.
+    """Write {env}-{agent}.gguf, and a file with the adapter merged for each student that there is.
 
     They have the names by which engine openai asks: the cell's, and those of the adapters' folders.
 
@@ -23,7 +23,8 @@ def write_gguf_files(env: str, agent: str, folder: Path) -> list[Path]:
     """
     cell = Cell(env, agent)
     model = Params.read().model.folder(cell)
-    adapters = {cell.name: None} | {cell.adapter(arm).name: cell.adapter(arm) for arm in STUDENTS}
+    students = [cell.adapter(arm) for arm in STUDENTS]
+    adapters = {cell.name: None} | {path.name: path for path in students if path.is_dir()}
     written = []
     for name, adapter in adapters.items():
         made, path = cached_gguf(model, adapter), folder / f"{name}.gguf"

@@ -5,7 +5,7 @@ from hintdistill.params import StageParams
 
 
 class ServerBlock(StageParams):
-    """How a server is asked. No stage declares it, since it changes no answer.
+    """How a server is asked. No stage declares it, as none can declare which server it is.
 
     So neither a raised cap nor another timeout makes a finished stage run again.
     """

@@ -139,7 +139,7 @@ def _start(name: str, folder: Path, slot: int, jobs: int) -> Running:
         env[GPUS] = gpus[slot % len(gpus)]
     with _log_of(name).open("a") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "dvc", "repro"], cwd=folder, env=env, stdout=output,
+            [sys.executable, "-m", "dvc", "repro", "report"], cwd=folder, env=env, stdout=output,
             stderr=subprocess.STDOUT, start_new_session=True,
             preexec_fn=lambda: os.sched_setaffinity(0, share),
         )  # fmt: skip
@@ -166,6 +166,14 @@ def _save(name: str) -> None:
     dvc("exp", "push", "-f", "--no-cache", str(Path.cwd()), name, cwd=clone)
 
 
+def _has_processes(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 @contextmanager
 def _stopped_at_the_end(running: list[Running]) -> Iterator[None]:
     """Whatever ends this process ends what it has started; only SIGKILL leaves it running."""
@@ -181,6 +189,8 @@ def _stopped_at_the_end(running: list[Running]) -> Iterator[None]:
             os.killpg(one.process.pid, signal.SIGTERM)
         for one in running:
             one.process.wait()
+            while _has_processes(one.process.pid):  # a stage that waits for answers it has paid
+                time.sleep(SECONDS_BETWEEN_LOOKS)
 
 
 def _next_finished(running: list[Running]) -> Running:
