@@ -166,6 +166,7 @@ def use(remote: Remote) -> None:
         dvc("remote", "modify", "team", name, value)
     for name, value in remote.local.items():
         dvc("remote", "modify", "--local", "team", name, value)
+    run("git", *IDENTITY, "commit", "-q", "-a", "--allow-empty", "-m", "remote")
 
 
 @pytest.fixture(params=["folder", "ssh", "s3"])
@@ -266,6 +267,13 @@ def test_a_connection_that_breaks_in_the_middle(small, ssh, tmp_path):
     proxy.cut_after = None
     dvc("pull")
     assert contents() == made
+
+
+def test_a_remote_that_is_not_committed_yet(small, s3_port):
+    use(s3_remote(s3_port, "new"))
+    run("git", "reset", "-q", "--soft", "HEAD~1")
+    with pytest.raises(UserError, match="as committed: commit it"):
+        find_problems(remote=True)
 
 
 def test_a_remote_that_can_only_be_read(small, s3_port):

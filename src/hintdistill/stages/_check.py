@@ -143,7 +143,14 @@ def _lost_figures(figures: Iterable[str], outs: Outs) -> Iterator[Problem]:
 
 def _unstored(figures: Iterable[str], outs: Outs) -> Iterator[Problem]:
     """Files that are not in the remote; or, where DVC leaves them to git, not there."""
-    found = json.loads(dvc("data", "status", "--granular", "--not-in-remote", "--json"))
+    try:
+        found = json.loads(dvc("data", "status", "--granular", "--not-in-remote", "--json"))
+    except UserError as error:
+        if git("status", "--porcelain", "--", ".dvc/config").strip():
+            raise UserError(
+                f"{error} (DVC also reads .dvc/config as committed: commit it)"
+            ) from None
+        raise
     unpushed, absent = (set(found.get(key, [])) for key in ("not_in_remote", "not_in_cache"))
     lacking = {}
     for path in unpushed:
