@@ -60,6 +60,13 @@ def test_a_missing_key_missing_params_and_no_yaml(checkout):
     fails(checkout, "hints", *CELL, say=["repository's root"])
 
 
+def test_the_command_of_another_clone_runs_the_code_of_this_one(checkout):
+    """As DVC's queue calls it: what is on PATH is the clone's that was set up."""
+    path = checkout.folder / "src/hintdistill/cli.py"
+    path.write_text(path.read_text().replace("Stages of the pipeline;", "Stages of this clone;"))
+    assert "Stages of this clone;" in checkout.run("hintdistill", "--help").stdout
+
+
 def test_missing_inputs(checkout):
     shutil.rmtree(checkout.folder / "metrics", ignore_errors=True)  # of a committed run
     fails(checkout, "hints", *CELL, say=["panel.jsonl", "dvc repro"])
