@@ -1,72 +1,99 @@
-"""llama.cpp's server, where it is installed: the recipe of docs/servers.md, with the real model."""
+"""llama.cpp's server, as docs/serve_gguf.py starts it, with the real model."""
 
-import shutil
 import socket
 import subprocess
+import sys
 import time
 import urllib.request
+from contextlib import contextmanager
 
 import pytest
-from conftest import TYPE, envs_of
+from conftest import ROOT, TYPE, envs_of
 from test_openai import arm_of, eval_tasks
 
 from hintdistill.agents.rollout import play_cohort
+from hintdistill.hints.extract import extract
 from hintdistill.llm.openai import OpenaiEngine
 from hintdistill.llm.openvino import OpenvinoEngine
 from hintdistill.llm.server import Server
+from hintdistill.records import Episode, Task, read_jsonl
 from hintdistill.stages._server import ServerBlock
 
-PROGRAM = shutil.which("llama-server")
-pytestmark = pytest.mark.skipif(PROGRAM is None, reason="needs llama.cpp's llama-server")
-NAMES = ("alfworld-react", "alfworld-react-sft", "alfworld-react-distilled")
+MODEL, STUDENTS = "alfworld-react", ("alfworld-react-sft", "alfworld-react-distilled")
 
 
-@pytest.fixture
-def address(finished, tmp_path):
-    """A server of the three files that `hintdistill gguf` writes."""
-    folder = tmp_path / "served"
+@pytest.fixture(scope="module")
+def served(finished, tmp_path_factory):
+    """The folder of files that `hintdistill gguf` writes."""
+    folder = tmp_path_factory.mktemp("served")
     command = ["hintdistill", "gguf", "--env", "alfworld", "--agent", "react"]
     done = finished.run(*command, "--folder", str(folder))
     assert done.returncode == 0, done.stderr
-    assert sorted(path.stem for path in folder.iterdir()) == sorted(NAMES)
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = str(found.getsockname()[1])
-    options = ["--models-dir", folder, "--models-max", "1", "-np", "4", "-kvu", "-c", "8192"]
-    server = subprocess.Popen(
-        [PROGRAM, *options, "-t", "2", "--port", port, "--no-ui"],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    url = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(300):
-            try:
-                urllib.request.urlopen(f"{url}/health", timeout=1)
-                break
-            except OSError:
-                time.sleep(0.2)
-        yield f"{url}/v1"
-    finally:
-        server.terminate()
-        server.wait()
+    assert {path.name for path in folder.iterdir()} == {f"{n}.gguf" for n in (MODEL, *STUDENTS)}
+    return folder
 
 
-def test_arms_are_played_through_it(finished, games, address, at_root, monkeypatch, tmp_path):
-    monkeypatch.setenv("OPENAI_BASE_URL", address)
-    monkeypatch.setenv("OPENAI_MODEL", NAMES[0])
+@pytest.fixture
+def serving(monkeypatch, tmp_path):
+    """Names a file's server by the environment, while it runs; the client's cache is empty."""
+    monkeypatch.setenv("OPENAI_MODEL", MODEL)
     monkeypatch.setenv("HINTDISTILL_RESPONSE_CACHE", str(tmp_path / "responses"))
-    model = finished.folder / "models/warm/alfworld-react"
-    adapter = finished.folder / "models/adapters/alfworld-react-distilled"
+
+    @contextmanager
+    def start(file):
+        with socket.socket() as found:
+            found.bind(("127.0.0.1", 0))
+            port = str(found.getsockname()[1])
+        program = [sys.executable, ROOT / "docs/serve_gguf.py", file, "--port", port]
+        log = tmp_path / "server.log"
+        with log.open("w") as output:
+            process = subprocess.Popen(
+                [*program, "--slots", "4", "--context", "16384"], stdout=output, stderr=output
+            )
+        try:
+            for _ in range(300):
+                try:
+                    urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1)
+                    break
+                except OSError:
+                    time.sleep(0.2)
+            else:
+                raise AssertionError(log.read_text())
+            monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{port}/v1")
+            server = Server(ServerBlock.read().llm, "test")
+            yield server
+            server.close()
+        finally:
+            process.terminate()
+            process.wait()
+
+    return start
+
+
+@pytest.mark.parametrize("student", [None, STUDENTS[1]])
+def test_an_agent_plays_through_it(student, finished, served, serving, games, at_root):
+    model = finished.folder / f"models/warm/{MODEL}"
+    adapter = student and finished.folder / f"models/adapters/{student}"
     panel = {task.task_id: (task, game) for task, game in games}
     tasks = [task for task in eval_tasks(games, 6) if task.type == TYPE]
-    server = Server(ServerBlock.read().llm, "test")
-    for folder in (None, adapter):
-        served = OpenaiEngine(model, folder, server, max_new_tokens=24, seed=0)
-        local = OpenvinoEngine(model, folder, threads=2, max_new_tokens=24)
+    local = OpenvinoEngine(model, adapter, threads=2, max_new_tokens=24)
+    with serving(served / f"{student or MODEL}.gguf") as server:
+        remote = OpenaiEngine(model, adapter, server, max_new_tokens=24, seed=0)
         one, two = (
-            play_cohort(tasks, envs_of(panel), engine, arm_of()) for engine in (served, local)
+            play_cohort(tasks, envs_of(panel), engine, arm_of()) for engine in (remote, local)
         )
-        # Both have 8-bit weights, so the first turns are the same, and maybe more.
-        assert [e.messages[2].content for e in one] == [e.messages[2].content for e in two]
-        assert all(e.tokens_prompt > e.tokens_prompt_new > 0 for e in one)
-    server.close()
+    # Both have 8-bit weights, so the first turns are the same, and maybe more.
+    assert [e.messages[2].content for e in one] == [e.messages[2].content for e in two]
+    assert all(e.tokens_prompt > e.tokens_prompt_new > 0 for e in one)
+
+
+def test_it_writes_hints(finished, served, serving, at_root):
+    """The small model writes poor ones: each of its texts is a hint in form, or refused."""
+    data = finished.folder / "data/alfworld"
+    tasks = {task.task_id: task for task in read_jsonl(data / "panel.jsonl", Task)}
+    failed = [e for e in read_jsonl(data / "react/failures.jsonl", Episode) if not e.success][:2]
+    with serving(served / f"{MODEL}.gguf") as server:
+        found = extract(failed, tasks, server)
+    told = {hint.episode.task_id for hint in found.hints} | {r.task_id for r in found.rejections}
+    assert told == {episode.task_id for episode in failed}
+    assert all(hint.writer == f"extract:{MODEL}" for hint in found.hints)
