@@ -286,6 +286,25 @@ def test_plots_render(finished):
         assert title in html
 
 
+def test_dvc_compares_the_run_with_the_committed_one(finished):
+    committed, here = (
+        json.loads((root / "metrics/success.json").read_text()).get("alfworld", {}).get("react", {})
+        for root in (ROOT, finished.folder)
+    )
+    diff = finished.run("dvc", "metrics", "diff", "HEAD", "--all", "--json")
+    changes = json.loads(diff.stdout)["metrics/success.json"]
+    for arm, rate in here.items():
+        change = changes[f"alfworld.react.{arm}"]
+        assert (change["old"], change["new"]) == (committed.get(arm), rate)
+    shown = finished.run("dvc", "exp", "show", "--csv").stdout.splitlines()
+    workspace = next(row for row in csv.DictReader(shown) if row["rev"] == "workspace")
+    assert all(float(workspace[f"alfworld.react.{arm}"]) == here[arm] for arm in here)
+    plots = finished.run("dvc", "plots", "diff", "HEAD", "-o", "plots-diff")
+    assert plots.returncode == 0, plots.stderr
+    html = (finished.folder / "plots-diff/index.html").read_text()
+    assert all(f'"rev": "{rev}"' in html for rev in ("HEAD", "workspace"))
+
+
 def test_smoke_is_a_complete_profile(finished):
     profiles = [yaml.safe_load(p.read_text()) for p in (finished.folder / "profiles").iterdir()]
     shapes = [{key: sorted(block) for key, block in p.items()} for p in profiles]
