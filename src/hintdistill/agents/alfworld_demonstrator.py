@@ -96,6 +96,7 @@ class Demonstrator:
         if obj is None:
             return
         place = self._seen.pop(obj)
+        self._intent = f"The {obj} is at the {place}. I take it."
         yield from self._go(place)
         yield from self._say(f"take {obj} from {place}")
         rest = self._steps_after_taking()
