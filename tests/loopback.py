@@ -1,6 +1,7 @@
 """A real HTTP server on loopback that answers as an OpenAI-compatible one does, or badly."""
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -13,6 +14,12 @@ PARAMS = ServerParams(
     price_prompt=1.0, price_cached=0.1, price_completion=5.0, cap=None,
     refuses=[], concurrency=8, timeout=5.0, deadline=5.0,
 )  # fmt: skip
+
+
+def free_port() -> int:
+    """A port that nothing listens on, for a server that has to be told one."""
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return found.getsockname()[1]
 
 
 class Reply(NamedTuple):

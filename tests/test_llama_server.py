@@ -1,18 +1,19 @@
 """llama.cpp's server, as docs/serve_gguf.py starts it, with the real model."""
 
-import socket
 import subprocess
 import sys
 import time
 import urllib.request
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 from conftest import ROOT, TYPE, envs_of
+from loopback import free_port
 from test_openai import arm_of, eval_tasks
 
 from hintdistill.agents.rollout import play_cohort
 from hintdistill.hints.extract import extract
+from hintdistill.hints.form import form_error
 from hintdistill.llm.openai import OpenaiEngine
 from hintdistill.llm.openvino import OpenvinoEngine
 from hintdistill.llm.server import Server
@@ -41,9 +42,7 @@ def serving(monkeypatch, tmp_path):
 
     @contextmanager
     def start(file):
-        with socket.socket() as found:
-            found.bind(("127.0.0.1", 0))
-            port = str(found.getsockname()[1])
+        port = str(free_port())
         program = [sys.executable, ROOT / "docs/serve_gguf.py", file, "--port", port]
         log = tmp_path / "server.log"
         with log.open("w") as output:
@@ -60,9 +59,8 @@ def serving(monkeypatch, tmp_path):
             else:
                 raise AssertionError(log.read_text())
             monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{port}/v1")
-            server = Server(ServerBlock.read().llm, "test")
-            yield server
-            server.close()
+            with closing(Server(ServerBlock.read().llm, "test")) as server:
+                yield server
         finally:
             process.terminate()
             process.wait()
@@ -97,3 +95,4 @@ def test_it_writes_hints(finished, served, serving, at_root):
     told = {hint.episode.task_id for hint in found.hints} | {r.task_id for r in found.rejections}
     assert told == {episode.task_id for episode in failed}
     assert all(hint.writer == f"extract:{MODEL}" for hint in found.hints)
+    assert not any(form_error(hint.text) for hint in found.hints)

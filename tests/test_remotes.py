@@ -16,6 +16,7 @@ from typing import NamedTuple
 import boto3
 import pytest
 import yaml
+from loopback import free_port
 from moto.server import ThreadedMotoServer
 from small_pipeline import IDENTITY, dvc, run, try_dvc
 
@@ -139,8 +140,7 @@ def ssh(tmp_path_factory) -> Iterator[Ssh]:
     shutil.copy(folder / "user.pub", folder / "authorized")
     if getpass.getuser() == "root":
         Path("/run/sshd").mkdir(exist_ok=True)  # where sshd drops its privileges
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     (folder / "config").write_text(
         f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\n"
         f"AuthorizedKeysFile {folder}/authorized\nPidFile none\nStrictModes no\nUsePAM no\n"

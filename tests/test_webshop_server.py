@@ -1,7 +1,6 @@
 """WebShop over HTTP, a real server on loopback: the same as in process, for many at once."""
 
 import random
-import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 import uvicorn
+from loopback import free_port
 
 from hintdistill.errors import UserError
 from hintdistill.tasks.webshop import WebShopEnv
@@ -31,9 +31,7 @@ def shop():
 @pytest.fixture(scope="module")
 def url(shop):
     """A server of the shop, in a thread."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
+    port = free_port()
     config = uvicorn.Config(create_app(*shop[:2]), port=port, log_level="warning")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
