@@ -126,7 +126,7 @@ def test_a_stage_that_never_ran_is_named(small):
 
 def test_what_can_not_be_read_is_an_error(small):
     (small / "dvc.yaml").write_text("stages: [")
-    with pytest.raises(UserError, match=r"`dvc stage list --name-only` failed: .*dvc\.yaml"):
+    with pytest.raises(UserError, match=r"`dvc status --json` failed: .*dvc\.yaml"):
         find_problems(remote=False)
     (small / "dvc.lock").write_text(json.dumps([]))
     with pytest.raises(UserError, match=r"dvc\.lock: expected"):

@@ -238,10 +238,19 @@ def test_good_hints_of_a_partly_wrong_answer_stay_where_the_second_is_no_better(
         ("Hint: open {container}.", "no order"),
         ("{object} has to be heated first.", "no order"),
         ("- Open {container}.", "no order"),
+        ("Refused:", "fewer than 3 words"),
+        ("Nothing happens.", "fewer than 3 words"),
     ],
 )
 def test_form_of_a_written_hint(text, reason):
     assert reason in written_form_error(text, names_of(failed()), PLACEHOLDERS)
+
+
+@pytest.mark.parametrize("fence", ["```json\n{}\n```", "```\n{}```\n", " ```JSON \n{}\n ``` "])
+def test_json_in_a_fence_is_read(fence):
+    text = fence.replace("{}", json.dumps({"hints": GOOD}, indent=2))
+    assert read_hints(text, (), PLACEHOLDERS).hints == GOOD
+    assert read_hints(f"Here:\n{text}", (), PLACEHOLDERS).hints == []
 
 
 @pytest.mark.parametrize(

@@ -248,6 +248,15 @@ def test_answers_without_content_are_not_kept(serve, client):
     assert texts(client().complete_all([ask("a")])) == ["A"]
 
 
+@pytest.mark.parametrize(("total", "counted"), [(12, 2), (60, 50), (None, 2), (0, 2)])
+def test_thoughts_that_only_the_total_has_are_paid_for(serve, client, total, counted):
+    reply = completion("x", prompt=10, tokens=2)
+    reply["usage"]["total_tokens"] = total
+    serve(lambda n, body: reply)
+    (answer,) = client().complete_all([ask("a")])
+    assert answer.tokens_completion == counted == spending()[0].tokens_completion
+
+
 @pytest.mark.parametrize("reason", ["length", "max_tokens", "model_length", "abort"])
 def test_an_answer_that_was_cut_off_says_so(serve, client, reason):
     serve(lambda n, body: completion("x", finish_reason=reason))

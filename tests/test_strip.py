@@ -100,6 +100,16 @@ def test_any_hint_of_five_words_is_found_inside_any_text(words, around):
     assert LeakAudit([hint]).leaks([row(f"{around} {hint} {around}")])
 
 
+@pytest.mark.parametrize("between", [", ", " ", " and "])
+def test_a_list_of_placeholders_is_found_and_takes_no_time(between):
+    hint = f"Take {between.join(['{object}'] * 10)} before you put it there."
+    audit = LeakAudit([hint])
+    for thing in ("mug 1", "green mug 1"):
+        assert audit.find(hint.replace("{object}", thing)) == hint
+    assert audit.find(hint.replace("{object}", "")) is None
+    assert audit.find("Take " + "a mug or a cup and then one more of that kind " * 100) is None
+
+
 def test_overlaps_are_counted():
     audit = LeakAudit([HINT])
     shared = "think: with the sinkbasin before you go"

@@ -75,6 +75,7 @@ def test_work_follows_the_params(profile):
         small = work(stage)
         profile(block, key, 4)
         assert work(stage) > small > 0, stage
+    assert work("warmstart@alfworld-mine") > work(f"warmstart@{CELL}")  # an agent not known here
     on_eval = work(f"base_eval@{CELL}")
     profile("alfworld", "dev", 1)
     profile("eval", "split", "dev")
@@ -134,8 +135,13 @@ def test_a_finished_run_has_timed_every_stage_and_a_change_is_estimated(finished
     try:
         params.write_text(before.replace("k: 3", "k: 2"))
         said = finished.run("hintdistill", "estimate").stdout
+        unwarmed = before.replace('path_suffix: ""', 'path_suffix: "/../../base"')
+        params.write_text(unwarmed.replace("slips: 0.1", "slips: 0.2"))
+        of_report = finished.run("hintdistill", "estimate").stdout
     finally:
         params.write_text(before)
     assert "failures@" not in said and "base_eval" not in said
     assert all(f"{kind}@" in said for kind in ("teacher", "strip", "train", "prompt_eval"))
     assert "about" in said and "timed here" in said
+    assert "failures@" in of_report  # the warm start is stale, but no longer leads to the report
+    assert "demos@" not in of_report and "warmstart@" not in of_report

@@ -85,7 +85,7 @@ def utility(env: str, agent: str, below: float) -> None:
 
 @cli.command()
 def estimate() -> None:
-    """Say how long the next `dvc repro` will take; no stage."""
+    """Say how long the next `dvc repro report` will take; no stage."""
     from hintdistill.stages._estimate import estimate_text
 
     click.echo(estimate_text())

@@ -147,8 +147,8 @@ def render_comparison(variants: Sequence[Variant]) -> str:
         "Success rates with Wilson intervals; differences with bootstrap intervals over tasks, and "
         "McNemar's exact p; no correction for several comparisons. Steps and tokens are means an "
         "episode. Minutes: what the variant's own stages took on this machine, where it ran here. "
-        "Money: what its own calls of a server cost, at the prices of its `params.yaml`; answers "
-        "that another run had paid for cost it nothing.",
+        "Money: all calls of a server that the ledger has under the variant's name, whichever "
+        "commit or clone made them, at the prices of the time; what the cache had cost nothing.",
         _changes_table(variants),
     ]
     for cell in sorted(baseline.episodes):

@@ -28,8 +28,16 @@ class Leak(NamedTuple):
 
 def _pattern(hint: str) -> re.Pattern[str]:
     """The normalised hint, its placeholders filled in by themselves or by one to three words."""
-    parts = [re.escape(normalise(part)) for part in _PLACEHOLDER.split(hint)]
-    return re.compile(r"(?<!\w)" + r" ?\w+(?: \w+){0,2}? ?".join(parts) + r"(?!\w)")
+    first, *parts = [re.escape(normalise(part)) for part in _PLACEHOLDER.split(hint)]
+    pattern, run = r"(?<!\w)" + first, 0
+    for place, part in enumerate(parts, start=1):
+        run += 1
+        # Placeholders with no word between them are one gap: a gap each would be tried in every
+        # division of the words, whose number grows sixteenfold with each placeholder.
+        if part or place == len(parts):
+            pattern += rf" ?\w+(?: \w+){{{run - 1},{3 * run - 1}}}? ?{part}"
+            run = 0
+    return re.compile(pattern + r"(?!\w)")
 
 
 def _words(texts: Iterable[str]) -> list[list[str]]:

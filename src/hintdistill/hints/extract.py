@@ -18,7 +18,7 @@ from hintdistill.hints.audit import LeakAudit
 from hintdistill.hints.curate import RawHint
 from hintdistill.hints.diagnose import hints_of_env
 from hintdistill.hints.form import MAX_CHARACTERS, written_form_error
-from hintdistill.llm.completion import ChatRequest, Completion, quoted
+from hintdistill.llm.completion import ChatRequest, Completion, quoted, unfenced
 from hintdistill.llm.server import Server
 from hintdistill.records import Episode, Message, Rejection, Task, normalise
 
@@ -75,7 +75,7 @@ def read_hints(text: str, names: Iterable[str], placeholders: Sequence[str]) -> 
         names, placeholders: as `written_form_error` has them.
     """
     try:
-        written = _Answer.model_validate_json(text).hints
+        written = _Answer.model_validate_json(unfenced(text)).hints
     except ValidationError as error:
         reason = error.errors(include_url=False, include_input=False)[0]["msg"]
         return Reading([], [Refused(f"not the JSON asked for: {reason}", text)])

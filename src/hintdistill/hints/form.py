@@ -10,6 +10,7 @@ from functools import lru_cache
 from hintdistill.records import normalise
 
 MAX_CHARACTERS = 120
+MIN_WORDS = 3  # of a language model's; "Nothing happens." is a line of the game, and no advice
 # First words of a statement or a remark. What is left may be a verb, or what leads up to one
 # ("When you see {object}, take it"): no grammar is parsed.
 _STATEMENT = re.compile(
@@ -49,7 +50,8 @@ def written_form_error(text: str, names: Iterable[str], placeholders: Sequence[s
     """As `form_error`, for a text that a language model wrote after one episode.
 
     It also has the known placeholders only, none of the names, and is an order: it begins with a
-    word that is no subject, article or heading ("The", "You", "Hint"), and speaks of no agent.
+    word that is no subject, article or heading ("The", "You", "Hint"), speaks of no agent, and has
+    three words or more.
 
     Args:
         names: words of the episode's own things and places ("mug"), which stand for nothing in
@@ -66,4 +68,6 @@ def written_form_error(text: str, names: Iterable[str], placeholders: Sequence[s
             return f"a name in place of a placeholder: {name}"
     if not text[0].isalpha() or _STATEMENT.match(text) or _ABOUT_THE_AGENT.search(text):
         return "no order: begin as in 'Open ...' or 'Before you ..., take ...'"
+    if len(normalise(text).split()) < MIN_WORDS:
+        return f"fewer than {MIN_WORDS} words"
     return None

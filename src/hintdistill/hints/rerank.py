@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from hintdistill.agents.prompts import render_prompt
 from hintdistill.hints.retrieve import Starts, Tasks, make_ranking
-from hintdistill.llm.completion import ChatRequest, Completion, quoted
+from hintdistill.llm.completion import ChatRequest, Completion, quoted, unfenced
 from hintdistill.llm.server import Server
 from hintdistill.records import Hint, HintRef, Message, Task
 
@@ -42,7 +42,7 @@ def read_numbers(text: str, candidates: int) -> list[int]:
     Empty where it is no such JSON, whatever else it is.
     """
     try:
-        numbers = _Answer.model_validate_json(text).numbers
+        numbers = _Answer.model_validate_json(unfenced(text)).numbers
     except ValidationError:
         return []
     return list(dict.fromkeys(n for n in numbers if 1 <= n <= candidates))

@@ -16,6 +16,7 @@ _CONTROL = re.compile(
     r"|\[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT)\])"
     r"|\[(?=[|｜])|\](?=[~!])"
 )
+_FENCED = re.compile(r"\s*```(?:json)?\s*\n(.*?)\s*```\s*", re.DOTALL | re.IGNORECASE)
 # Fields of a request that not every server takes.
 Refusable = Literal["max_tokens", "temperature", "seed", "response_format"]
 # Whatever else a server gives as its reason ("stop", "eos", "end_turn", none), it came to an end.
@@ -39,6 +40,15 @@ def quoted(text: str) -> str:
     Each line begins with `| `, whatever counts as the end of a line.
     """
     return "\n".join(f"| {line}" for line in text.splitlines())
+
+
+def unfenced(text: str) -> str:
+    """What a Markdown fence holds where it is around the whole text; any other text as it is.
+
+    Models write JSON so where the server does not keep them to a schema.
+    """
+    fenced = _FENCED.fullmatch(text)
+    return fenced[1] if fenced else text
 
 
 class ChatRequest(NamedTuple):
@@ -110,6 +120,7 @@ class _Details(BaseModel):
 class _Usage(BaseModel):
     prompt_tokens: int = Field(ge=0)
     completion_tokens: int = Field(ge=0)
+    total_tokens: int | None = Field(None, ge=0)
     prompt_tokens_details: _Details | None = None
 
 
@@ -159,7 +170,10 @@ def read_answer(body: bytes) -> Completion:
         complete=False,
         tokens_prompt=usage.prompt_tokens,
         tokens_prompt_cached=min(cached or 0, usage.prompt_tokens),
-        tokens_completion=usage.completion_tokens,
+        # Some vendors leave a model's thoughts out of `completion_tokens`; they are paid for.
+        tokens_completion=max(
+            usage.completion_tokens, (usage.total_tokens or 0) - usage.prompt_tokens
+        ),
     )
     if not answer.choices:
         raise WrongAnswer("an empty list of choices", completion)

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 from hintdistill.commands import dvc, git
 from hintdistill.errors import UserError
+from hintdistill.stages._graph import leading_to_report
 from hintdistill.stages._lock import git_outs, read_lock
 
 SHOWN = 3  # of what has changed for a stage
-REPORT = "report"  # the last stage
 # How DVC calls what is recorded in dvc.lock and not in this folder; it may be stored elsewhere.
 ABSENT = {"deleted", "not in cache"}
 
@@ -41,13 +41,14 @@ def find_problems(*, remote: bool) -> list[Problem]:
         UserError: dvc.lock is missing or broken, or DVC or its remote does not answer.
     """
     recorded = read_lock()
-    wanted = _wanted(set(dvc("stage", "list", "--name-only").split()))
+    status = json.loads(dvc("status", "--json"))  # first: it tells of a dvc.yaml that is broken
+    wanted = _wanted()
     # dvc.lock keeps stages of environments and agents that are no longer listed.
     locked = {stage: entry for stage, entry in recorded.items() if stage in wanted}
     outs = _outs(locked)
     figures = git_outs() & outs.keys()
     problems = [
-        *_pending(locked, outs, wanted),
+        *_pending(status, locked, outs, wanted),
         *_unlinked(locked, outs),
         *_lost_figures(figures, outs),
     ]
@@ -80,21 +81,18 @@ def _outs(locked: Mapping[str, Any]) -> Outs:
     }
 
 
-def _wanted(stages: set[str]) -> set[str]:
-    """Those that the report comes of: with a model that needs no warm start, not all."""
-    if REPORT not in stages:
-        return stages
+def _wanted() -> set[str]:
+    """Names of the stages that the report comes of."""
     from dvc.repo import Repo
-    from networkx import descendants
 
-    graph = Repo().index.graph  # its edges lead from a stage to those it depends on
-    (report,) = (stage for stage in graph if stage.addressing == REPORT)
-    return {stage.addressing for stage in {report, *descendants(graph, report)}}
+    return {stage.addressing for stage in leading_to_report(Repo().index.graph)}
 
 
-def _pending(locked: Mapping[str, Any], outs: Outs, wanted: Container[str]) -> Iterator[Problem]:
+def _pending(
+    status: Mapping[str, Any], locked: Mapping[str, Any], outs: Outs, wanted: Container[str]
+) -> Iterator[Problem]:
     """Stages that would run again: their command, code, parameters or data are others."""
-    for stage, changes in json.loads(dvc("status", "--json")).items():
+    for stage, changes in status.items():
         added = stage.endswith(".dvc")
         if stage not in wanted and not added:
             continue

@@ -1,4 +1,4 @@
-"""How long the next `dvc repro` will take on this machine, before it starts."""
+"""How long the next `dvc repro report` will take on this machine, before it starts."""
 
 import functools
 import time
@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from hintdistill.errors import UserError
 from hintdistill.params import read_params
+from hintdistill.stages._graph import leading_to_report
 from hintdistill.stages._timing import noted, pipeline_place, table, work
 
 
@@ -40,7 +41,7 @@ REFERENCE = {
 
 
 def stale_stages() -> list[str]:
-    """Stages that `dvc repro` would run: the changed ones, and all that come after them.
+    """Stages that `dvc repro report` would run: the changed ones, and all that come after them.
 
     Raises:
         UserError: DVC can't tell, for example because it is running.
@@ -61,7 +62,7 @@ def stale_stages() -> list[str]:
     stale = {stage for stage in graph if stage.addressing in changed}
     for stage in list(stale):
         stale |= networkx.ancestors(graph, stage)
-    return sorted((stage.addressing for stage in stale), key=pipeline_place)
+    return sorted((s.addressing for s in stale & leading_to_report(graph)), key=pipeline_place)
 
 
 def matmul_speed(threads: int) -> float:
@@ -119,7 +120,7 @@ def in_words(seconds: float) -> str:
 
 
 def estimate_text() -> str:
-    """The estimate for the next `dvc repro`, as it is shown."""
+    """The estimate for the next `dvc repro report`, as it is shown."""
     stages = stale_stages()
     if not stages:
         return "Everything is up to date; nothing will run."
