@@ -135,8 +135,9 @@ def test_a_finished_run_has_timed_every_stage_and_a_change_is_estimated(finished
     try:
         params.write_text(before.replace("k: 3", "k: 2"))
         said = finished.run("hintdistill", "estimate").stdout
-        unwarmed = before.replace('path_suffix: ""', 'path_suffix: "/../../base"')
-        params.write_text(unwarmed.replace("slips: 0.1", "slips: 0.2"))
+        changed = yaml.safe_load(before)
+        changed["model"]["path_suffix"], changed["demos"]["slips"] = "/../../base", 0.2
+        params.write_text(yaml.safe_dump(changed))
         of_report = finished.run("hintdistill", "estimate").stdout
     finally:
         params.write_text(before)
