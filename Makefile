@@ -33,7 +33,6 @@ ifdef PROFILE
 	cp profiles/$(PROFILE).yaml params.yaml
 	@echo "params.yaml is now profiles/$(PROFILE).yaml"
 endif
-	-@hintdistill estimate
 	dvc repro report
 	@hintdistill times
 	@cat metrics/report.md
@@ -48,6 +47,7 @@ test: setup
 lint: setup
 	ruff check .
 	ruff format --check .
+	mypy
 
 # Artifacts, and the run cache: which inputs gave them. DVC ends well where it had nothing to push.
 push: setup

@@ -15,13 +15,13 @@ from hypothesis import settings
 from loopback import Loopback
 from small_pipeline import make_pipeline
 
-from hintdistill.agents.registry import make_agent
-from hintdistill.agents.rollout import Arm, Limits, no_hints
-from hintdistill.records import Game, Task
-from hintdistill.tasks.alfworld import AlfworldEnv
-from hintdistill.tasks.alfworld_panel import build_alfworld_panel
-from hintdistill.tasks.environment import InProcess
-from hintdistill.tasks.panel import Panel, PanelParams
+from hintdistill.agents.episode.registry import make_agent
+from hintdistill.agents.episode.rollout import NO_HINTS, ArmSetup, Limits
+from hintdistill.core.panel import Panel, PanelParams
+from hintdistill.core.records import Game, Task
+from hintdistill.environments.alfworld.game.env import AlfworldEnv
+from hintdistill.environments.alfworld.game.panel import build_panel
+from hintdistill.environments.common.protocol import InProcess
 
 ROOT = Path(__file__).parent.parent
 NO_EXAMPLES = {"examples": 0}
@@ -116,9 +116,17 @@ class Repro:
             self.process.wait()
 
 
+# A run of DVC, a clone of this repository, the real model, or ALFWorld's games: with these, tests
+# take their time.
+TAKES_ITS_TIME = {"finished", "shops", "small", "clone", "checkout", "base_model", "games"}
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of a run beside them come last: the others pass while it is under way."""
     items.sort(key=lambda item: [name in item.fixturenames for name in ("shops", "finished")])
+    for item in items:
+        if not (TAKES_ITS_TIME & {*item.fixturenames} or item.get_closest_marker("long")):
+            item.add_marker("quick")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -183,8 +191,8 @@ def base_model(smoke_run: Repro | None, tmp_path_factory) -> Path:
     """The folder of the real base model; the smoke run's, if there is one, once it is made."""
     if smoke_run and smoke_run.has_begun("demos@alfworld-react"):
         return smoke_run.checkout.folder / "models/base"
-    from hintdistill.llm.base_model import load_base
-    from hintdistill.training.export import save_model
+    from hintdistill.training.base import load_base
+    from hintdistill.training.sft.export import save_model
 
     folder = tmp_path_factory.mktemp("base")
     source = yaml.safe_load((ROOT / "params.yaml").read_text())["base"]["source"]
@@ -198,7 +206,7 @@ def games() -> list[tuple[Task, Game]]:
     params = PanelParams(
         source="generated", seed=7, panel_sha256=None, warmstart=6, train=6, dev=1, eval=6
     )
-    return list(build_alfworld_panel(params, workers=2))
+    return list(build_panel(params, workers=2))
 
 
 def envs_of(panel: Panel) -> InProcess[Task]:
@@ -235,13 +243,7 @@ def serve(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def base_arm(at_root) -> Arm:
+def base_arm(at_root) -> ArmSetup:
     """Arm base, as the smoke profile plays it."""
-    return Arm(
-        "base",
-        make_agent("react", "alfworld", NO_EXAMPLES),
-        no_hints,
-        Limits(turn_limit=30, repeat_limit=3),
-        20,
-        0,
-    )
+    agent = make_agent("react", "alfworld", NO_EXAMPLES)
+    return ArmSetup("base", agent, NO_HINTS, Limits(turn_limit=30, repeat_limit=3), 20, 0)

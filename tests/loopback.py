@@ -8,8 +8,9 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
-from hintdistill.llm.server import ServerParams
+from hintdistill.llm.server.client import ServerParams
 
+HTML = "<html><body>Welcome</body></html>"
 PARAMS = ServerParams(
     price_prompt=1.0, price_cached=0.1, price_completion=5.0, cap=None,
     refuses=[], concurrency=8, timeout=5.0, deadline=5.0,

@@ -1,4 +1,4 @@
-"""dvc.yaml against the code: what a stage imports and reads is what it declares, no more."""
+"""dvc.yaml against the code: what a stage imports and reads is what it declares."""
 
 import importlib
 import shutil
@@ -7,17 +7,22 @@ from pathlib import Path
 import jinja2
 import pytest
 import yaml
+from closure import PACKAGE, import_closure
 from conftest import ROOT
 from dvc.dependency.param import ParamsDependency
 from dvc.repo import Repo
 from jinja2.meta import find_referenced_templates
 
-from hintdistill.agents.registry import AGENTS
-from hintdistill.closure import PACKAGE, import_closure
-from hintdistill.evaluation.metrics import ARMS
-from hintdistill.stages._cell import BankParams, Cell
-from hintdistill.stages._server import ServerBlock
-from hintdistill.tasks.registry import ENVS
+from hintdistill.core.by_name import names_in
+from hintdistill.core.cell import BankParams, Cell
+from hintdistill.core.declared import declared_deps, files_in
+from hintdistill.core.params import StageParams
+from hintdistill.environments.common.registry import environment_names
+from hintdistill.evaluation.arms import ARMS, STUDENTS, TABLE
+from hintdistill.stages.shared.server import ServerBlock
+
+ENVS, AGENTS = environment_names(), names_in("hintdistill.agents")
+NAMES = names_in("hintdistill.stages")
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +30,7 @@ def stages(tmp_path_factory):
     """Stages of dvc.yaml by name, their matrix resolved for all environments and agents."""
     root = tmp_path_factory.mktemp("all-cells")
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    params |= {"envs": list(ENVS), "agents": list(AGENTS)}
+    params |= {"envs": ENVS, "agents": AGENTS}
     (root / "params.yaml").write_text(yaml.safe_dump(params))
     shutil.copy(ROOT / "dvc.yaml", root)
     repo = Repo.init(str(root), no_scm=True)
@@ -35,61 +40,137 @@ def stages(tmp_path_factory):
     return cells
 
 
-def names_of(stage, folder):
+def item_of(stage):
+    """The values of a stage's matrix."""
+    values = stage.name.partition("@")[2].split("-")
+    return dict(zip(("env", "agent", "arm"), filter(None, values), strict=False))
+
+
+def paths_of(stage, folder="."):
     paths = [Path(str(dep.def_path)) for dep in stage.deps if not isinstance(dep, ParamsDependency)]
-    return {str(path) for path in paths if folder == "." or path.is_relative_to(folder)}
+    return {path for path in paths if folder == "." or path.is_relative_to(folder)}
 
 
-def keys_read(module, env, agent):
-    """The params keys of a stage's cell."""
-    keys = module.Params.param_keys()
+def names_of(stage, folder):
+    return {str(path) for path in paths_of(stage, folder)}
+
+
+def params_of(name):
+    """The class in which a stage declares the parameters that it reads: the most derived one."""
+    module = importlib.import_module(f"hintdistill.stages.{name}")
+    classes = [value for value in vars(module).values() if isinstance(value, type)]
+    declared = [c for c in classes if issubclass(c, StageParams) and c is not StageParams]
+    (own,) = [c for c in declared if not any(c in d.__mro__[1:] for d in declared)] or [StageParams]
+    return own
+
+
+def keys_read(name, item):
+    """The params keys of a stage's cell, whole blocks as DVC has them: `rollout.*`."""
+    env, agent = item.get("env", ""), item.get("agent", "")
+    keys = params_of(name).param_keys()
     return {key.replace("{env}", env).replace("{agent}", agent) for key in keys}
 
 
-def stage_modules():
-    return sorted(p.stem for p in (PACKAGE / "stages").glob("[a-z]*.py"))
-
-
-def test_every_stage_module_is_a_stage(stages):
-    assert sorted(stages) == stage_modules()
-
-
-@pytest.mark.parametrize("name", stage_modules())
-def test_code_deps_are_the_import_closure(stages, name):
-    closure = import_closure(PACKAGE / "stages" / f"{name}.py")
-    expected = {str(path.relative_to(ROOT)) for path in closure}
-    for stage in stages[name]:
-        assert names_of(stage, "src") == expected
-
-
-@pytest.mark.parametrize("name", stage_modules())
-def test_params_are_those_the_stage_reads(stages, name):
-    module = importlib.import_module(f"hintdistill.stages.{name}")
-    for stage in stages[name]:
-        declared = {
-            key for dep in stage.deps if isinstance(dep, ParamsDependency) for key in dep.params
-        }
-        env, agent, *_ = [*stage.name.partition("@")[2].split("-"), "", ""]
-        assert declared == keys_read(module, env, agent)
-
-
-def test_every_parameter_is_read_by_some_stage():
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    leaves = {
+def leaves(params):
+    """Every `block.key`, and lists and values by themselves."""
+    return {
         f"{block}.{key}" if isinstance(keys, dict) else block
         for block, keys in params.items()
         for key in (keys if isinstance(keys, dict) else [block])
     }
-    read = set()
-    for name in stage_modules():
-        module = importlib.import_module(f"hintdistill.stages.{name}")
-        read |= {k for env in ENVS for agent in AGENTS for k in keys_read(module, env, agent)}
+
+
+def test_every_stage_of_dvc_yaml_is_a_file_and_says_what_it_does(stages):
+    assert sorted(stages) == NAMES
+    assert all(stage.desc for cells in stages.values() for stage in cells)
+
+
+def test_dvc_yaml_fits_on_a_few_screens():
+    lines = (ROOT / "dvc.yaml").read_text().splitlines()
+    assert len(lines) <= 320
+    assert sum(line.startswith("      - src/") for line in lines) <= 130
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_import_closure_lies_within_the_declared_folders(stages, name):
+    unused = []
+    for stage in stages[name]:
+        item = item_of(stage)
+        declared = paths_of(stage, "src")
+        closure = import_closure(
+            PACKAGE / f"stages/{name}.py", item.get("env", ""), item.get("agent", "")
+        )
+        needed = {path.relative_to(ROOT) for path in closure}
+        outside = {f for f in needed if not any(f.is_relative_to(folder) for folder in declared)}
+        assert not outside, f"{stage.name} imports what it does not depend on"
+        spare = {d for d in declared if not any(f.is_relative_to(d) for f in needed)}
+        unused.append({str(d).replace(item.get("env", "?"), "ENV") for d in spare})
+    # What one environment's rules need of its folder, another's may not.
+    assert not set.intersection(*unused), f"{name} depends on what no cell of it imports"
+
+
+def test_no_stage_of_one_environment_or_agent_depends_on_anothers(stages):
+    for cells in stages.values():
+        for stage in cells:
+            own = set(item_of(stage).values())
+            for path in paths_of(stage, "."):
+                others = set(ENVS + AGENTS) - own
+                assert not others & {*path.parts, path.stem}, f"{stage.name}: {path}"
+
+
+def test_a_stage_reads_its_dependencies_as_dvc_resolves_them(stages, tmp_path, monkeypatch):
+    monkeypatch.chdir(stages["report"][0].repo.root_dir)
+    for name, cells in stages.items():
+        for stage in cells:
+            expected = {Path(dep.fs_path).relative_to(Path.cwd()) for dep in stage.deps
+                        if not isinstance(dep, ParamsDependency)}  # fmt: skip
+            assert set(declared_deps(name, item_of(stage))) == expected
+
+
+def test_what_tools_leave_in_folders_of_code_is_no_dependency(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(ROOT / ".dvcignore", tmp_path)
+    folder = Path("src/hints")
+    for name in ("a.py", "texts.yaml", "__pycache__/a.cpython-311.pyc", ".a.py.swp", "a.py.orig",
+                 "a.py~", ".ruff_cache/x", ".DS_Store", ".ipynb_checkpoints/a.py"):  # fmt: skip
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("x")
+    assert {path.name for path in files_in(folder)} == {"a.py", "texts.yaml"}
+    walked = {name for _, _, names in Repo.init(no_scm=True).dvcignore.walk(
+        Repo().fs, str(tmp_path / folder)) for name in names}  # fmt: skip
+    assert walked == {"a.py", "texts.yaml"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_params_are_those_the_stage_reads(stages, name):
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    every = leaves(params)
+    for stage in stages[name]:
+        declared = {
+            key for dep in stage.deps if isinstance(dep, ParamsDependency) for key in dep.params
+        }
+        expanded = {
+            leaf for leaf in every for key in declared if leaf == key or leaf.startswith(f"{key}.")
+        }
+        read = keys_read(name, item_of(stage))
+        assert expanded == read, stage.name
+        # A stage that reads all of a block names the block.
+        for block in {key.split(".")[0] for key in read}:
+            own = {leaf for leaf in every if leaf.split(".")[0] == block}
+            assert (block in declared) == (own <= read), f"{stage.name}: {block}"
+
+
+def test_every_parameter_is_read_by_some_stage():
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    every = leaves(params)
+    cells = [{"env": env, "agent": agent} for env in ENVS for agent in AGENTS]
+    read = {key for name in NAMES for cell in cells for key in keys_read(name, cell)}
     # Which server is asked no stage can declare; nor a higher cap, which must make none run again.
     free = set(ServerBlock.param_keys())
-    assert free <= leaves and not free & read
+    assert free <= every and not free & read
     # The lists of the matrix are read by dvc.yaml itself, and variants are what changes the rest.
-    leaves = {leaf for leaf in leaves if not leaf.startswith("variants.")}
-    assert leaves - {"envs", "agents"} - free <= read
+    every = {leaf for leaf in every if not leaf.startswith("variants.")}
+    assert every - {"envs", "agents"} - free <= read
 
 
 def test_every_profile_is_complete():
@@ -103,33 +184,47 @@ def test_every_profile_is_complete():
 
 def test_stages_that_render_prompts_depend_on_them(stages):
     included = set()
-    for template in (ROOT / "prompts").glob("*_system.j2"):
+    for template in (ROOT / "prompts").glob("*/*/system.j2"):
         parsed = jinja2.Environment().parse(template.read_text())
         included |= {f"prompts/{name}" for name in find_referenced_templates(parsed)}
     assert included
     for name, cells in stages.items():
-        code = import_closure(PACKAGE / f"stages/{name}.py")
         for stage in cells:
-            env, agent, *_ = [*stage.name.partition("@")[2].split("-"), "", ""]
+            item = item_of(stage)
+            env, agent = item.get("env", ""), item.get("agent", "")
+            code = import_closure(PACKAGE / f"stages/{name}.py", env, agent)
             expected = set()
-            if PACKAGE / "agents/registry.py" in code and agent:
-                files = ("system.j2", "examples.jsonl")
-                expected |= included | {f"prompts/{agent}_{env}_{file}" for file in files}
-            for module in ("extract", "rerank"):
+            if agent and PACKAGE / f"agents/{agent}.py" in code:
+                expected |= {*included, f"prompts/{env}/{agent}"}
+            for module in ("write/writers/extract", "give/rerank"):
                 if PACKAGE / f"hints/{module}.py" in code:
-                    expected.add(f"prompts/{module}_{env}.j2")
+                    expected.add(f"prompts/{env}/{Path(module).name}.j2")
             if name == "prompt_eval":
-                expected.add("prompts/placebos.yaml")
+                expected.add(f"prompts/{env}/placebos.yaml")
             assert names_of(stage, "prompts") == expected, stage.name
 
 
-def test_the_report_depends_on_every_arm_of_every_cell(stages):
-    cells = [f"{env}-{agent}" for env in ENVS for agent in AGENTS]
-    assert [stage.name.split("@")[1] for stage in stages["figures"]] == cells
+def test_dvc_yaml_has_the_arms_of_the_table(stages):
+    played = {
+        (stage.name.split("@")[0], item_of(stage).get("arm", "base"))
+        for name in ("base_eval", "prompt_eval", "student_eval")
+        for stage in stages[name]
+    }
+    assert played == {(arm.stage, arm.name) for arm in TABLE}
+    assert {item_of(stage)["arm"] for stage in stages["train"]} == set(STUDENTS)
     for stage in stages["figures"]:
-        env, agent = stage.name.split("@")[1].split("-")
-        read = {f"data/{env}/{agent}/eval/{arm}.jsonl" for arm in ARMS}
-        read |= {f"data/{env}/{agent}/{name}.jsonl" for name in ("failures", "teacher")}
+        arms = {path.stem for path in paths_of(stage) if path.parent.name == "eval"}
+        assert arms == set(ARMS)
+    for arm in TABLE:
+        assert set(arm.against) <= set(ARMS) - {arm.name}
+
+
+def test_the_report_depends_on_every_cell(stages):
+    cells = {f"{env}-{agent}" for env in ENVS for agent in AGENTS}
+    assert {stage.name.split("@")[1] for stage in stages["figures"]} == cells
+    for stage in stages["figures"]:
+        env, agent = item_of(stage).values()
+        read = {f"data/{env}/{agent}/{name}.jsonl" for name in ("failures", "teacher")}
         read |= {f"metrics/{env}/{agent}/audit.json", f"data/{env}/panel.jsonl"}
         assert read <= names_of(stage, ".")
     graph = stages["report"][0].repo.index.graph

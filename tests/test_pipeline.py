@@ -9,10 +9,11 @@ import yaml
 from click.testing import CliRunner
 from conftest import ROOT
 
-from hintdistill.errors import UserError
-from hintdistill.evaluation.causes import CAUSE_COLUMNS
-from hintdistill.evaluation.metrics import ARMS, COMPARISONS, EPISODE_COLUMNS
-from hintdistill.records import Episode, Hint, Task, TrainingRow, read_jsonl
+from hintdistill.core.errors import UserError
+from hintdistill.core.files import read_jsonl
+from hintdistill.core.records import Episode, Hint, Task, TrainingRow
+from hintdistill.evaluation.arms import ARMS, COMPARISONS
+from hintdistill.evaluation.figures import CauseRow, EpisodeRow
 from hintdistill.stages import report
 
 CELL = "data/alfworld/react"
@@ -98,7 +99,7 @@ def test_rows_are_matched_and_of_train_tasks(finished):
 
 def test_episodes_csv(finished):
     lines = (finished.folder / "metrics/episodes.csv").read_text().splitlines()
-    assert lines[0] == EPISODE_COLUMNS
+    assert lines[0] == ",".join(EpisodeRow._fields)
     rows = list(csv.DictReader(lines))
     assert len(rows) == EVAL * len(ARMS)
     assert {row["success"] for row in rows} <= {"0", "1"}
@@ -125,7 +126,7 @@ def test_report_says_what_was_kept(finished):
 
 def test_every_failure_is_in_the_causes(finished):
     lines = (finished.folder / "metrics/plots/causes.csv").read_text().splitlines()
-    assert lines[0] == CAUSE_COLUMNS
+    assert lines[0] == ",".join(CauseRow._fields)
     rows = list(csv.DictReader(lines))
     played = {("eval", arm): f"eval/{arm}.jsonl" for arm in ARMS}
     played |= {("train", "base"): "failures.jsonl", ("train", "rag"): "teacher.jsonl"}
@@ -226,7 +227,7 @@ def test_adapter_loads_with_plain_transformers_and_peft(finished, monkeypatch):
 
 
 def test_a_base_can_be_any_model_folder(finished):
-    from hintdistill.llm.base_model import load_base
+    from hintdistill.training.base import load_base
 
     network, tokenizer = load_base(str(finished.folder / "models/base"))
     assert network.config.vocab_size == len(tokenizer) == 49152

@@ -20,8 +20,8 @@ from loopback import free_port
 from moto.server import ThreadedMotoServer
 from small_pipeline import IDENTITY, dvc, run, try_dvc
 
-from hintdistill.errors import UserError
-from hintdistill.stages._check import find_problems
+from hintdistill.commands.check import find_problems
+from hintdistill.core.errors import UserError
 
 BUCKET = "bucket"
 ACCESS, SECRET = "planted-key-0123456789", "planted-secret-0123456789"

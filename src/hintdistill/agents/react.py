@@ -1,12 +1,11 @@
 """ReAct (Yao et al. 2023): one line a turn, a thought or an action; a thought is answered `OK.`"""
 
-import re
+from hintdistill.agents.episode.examples import Examples, ProtocolParams
+from hintdistill.agents.episode.protocol import ParsedTurn
+from hintdistill.environments.common.prompts import render_prompt
+from hintdistill.environments.common.protocol import Belief
 
-from hintdistill.agents.agent import Belief, ParsedTurn
-from hintdistill.agents.examples import Examples, ProtocolParams
-from hintdistill.agents.prompts import render_prompt
-
-_THOUGHT = re.compile(r"think:\s*(\S.*)", re.IGNORECASE)
+_THOUGHT = "think:"
 
 
 class ReactAgent:
@@ -18,7 +17,7 @@ class ReactAgent:
     Params = ProtocolParams
 
     def __init__(self, env: str, params: ProtocolParams) -> None:
-        self._template = f"{self.name}_{env}_system.j2"
+        self._template = f"{env}/{self.name}/system.j2"
         self._examples = Examples(self.name, env, params.examples)
 
     def system_prompt(self, hints: list[str], task_type: str) -> str:
@@ -31,11 +30,14 @@ class ReactAgent:
         line = text.strip()
         if not complete or not line or len(line.splitlines()) > 1:
             return ParsedTurn("malformed", "")
-        if line.lower().startswith("think:"):
-            thought = _THOUGHT.fullmatch(line)
-            return ParsedTurn("thought", thought[1]) if thought else ParsedTurn("malformed", "")
+        if line.lower().startswith(_THOUGHT):
+            thought = line[len(_THOUGHT) :].strip()
+            return ParsedTurn("thought" if thought else "malformed", thought)
         return ParsedTurn("action", line.removeprefix(">").strip() or line)
 
     def turns(self, thought: str, action: str, belief: Belief) -> list[str]:
         """The thought, where there is one, and then the action."""
         return [f"think: {thought}", action] if thought else [action]
+
+
+AGENT = ReactAgent

@@ -4,10 +4,11 @@ from typing import Literal, Self, get_args
 
 from pydantic import model_validator
 
-from hintdistill.agents.agent import Belief, ParsedTurn
-from hintdistill.agents.examples import Examples, ProtocolParams
-from hintdistill.agents.prompts import render_prompt
-from hintdistill.records import Message
+from hintdistill.agents.episode.examples import Examples, ProtocolParams
+from hintdistill.agents.episode.protocol import ParsedTurn
+from hintdistill.core.records import Message
+from hintdistill.environments.common.prompts import render_prompt
+from hintdistill.environments.common.protocol import Belief
 
 Field = Literal[
     "goal", "locations_visited", "current_location", "current_inventory", "thought", "action"
@@ -17,7 +18,7 @@ _ACTION = "action:"
 
 
 class StateActParams(ProtocolParams):
-    """Which fields a turn has, in their order; the last one is the action."""
+    """The fields of a turn, in their order; the last one is the action."""
 
     fields: list[Field]
 
@@ -38,7 +39,7 @@ class StateActAgent:
     Params = StateActParams
 
     def __init__(self, env: str, params: StateActParams) -> None:
-        self._template, self._fields = f"{self.name}_{env}_system.j2", params.fields
+        self._template, self._fields = f"{env}/{self.name}/system.j2", params.fields
         self._examples = Examples(self.name, env, params.examples)
         fields = ", ".join(f'"{field}: ..."' for field in params.fields)
         self.malformed_answer = f"Invalid turn. Write these lines and nothing else: {fields}."
@@ -64,10 +65,9 @@ class StateActAgent:
         """
         lines = text.strip().splitlines()
         actions = [line for line in lines if line.strip().lower().startswith(_ACTION)]
-        if not complete or len(actions) != 1 or lines[-1] != actions[0]:
-            return ParsedTurn("malformed", "")
-        action = actions[0].strip()[len(_ACTION) :].strip()
-        return ParsedTurn("action", action) if action else ParsedTurn("malformed", "")
+        well_formed = complete and len(actions) == 1 and lines[-1] == actions[0]
+        action = actions[0].strip()[len(_ACTION) :].strip() if well_formed else ""
+        return ParsedTurn("action" if action else "malformed", action)
 
     def turns(self, thought: str, action: str, belief: Belief) -> list[str]:
         """One turn: the fields that are asked for."""
@@ -80,3 +80,6 @@ class StateActAgent:
             "action": action,
         }
         return ["\n".join(f"{field}: {values[field]}" for field in self._fields)]
+
+
+AGENT = StateActAgent

@@ -1,48 +1,26 @@
-"""Why episodes failed: causes counted by arm and task type, before and after hints."""
+"""Counts why episodes failed, by arm and task type, before and after hints."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
 
-from hintdistill.hints.diagnose import diagnose, hints_of_env
-from hintdistill.records import Episode, Task
-
-CAUSE_COLUMNS = "env,agent,split,arm,type,cause,n,failures,episodes"
-
-
-class CauseRow(NamedTuple):
-    """One line of causes.csv, in the order of CAUSE_COLUMNS."""
-
-    env: str
-    agent: str
-    split: str
-    arm: str
-    type: str
-    cause: str
-    n: int  # failed episodes that have the cause; an episode may have several
-    failures: int  # failed episodes of that arm and type
-    episodes: int  # all episodes of that arm and type
+from hintdistill.core.records import Episode, Task
+from hintdistill.environments.common.registry import hint_rules_of
+from hintdistill.evaluation.figures import CauseRow
+from hintdistill.evaluation.markdown import markdown_table
+from hintdistill.evaluation.metrics import by_type
 
 
 def cause_rows(
     episodes: Sequence[Episode], tasks: Mapping[str, Task], arm: str
 ) -> Iterator[CauseRow]:
-    """One arm's causes: for each task type every cause, those with n = 0 too.
-
-    Args:
-        episodes: of one environment, agent, arm and split.
-        tasks: the panel, by task_id.
-        arm: what the arm is called in the tables.
-    """
-    groups: dict[str, list[Episode]] = defaultdict(list)
-    for episode in episodes:
-        groups[tasks[episode.task_id].type].append(episode)
-    for task_type, played in sorted(groups.items()):
-        found = Counter(diagnosis.cause for episode in played for diagnosis in diagnose(episode))
-        failures = sum(not episode.success for episode in played)
+    """The causes of one arm on one split: every cause for each task type, those with n = 0 too."""
+    for task_type, played in by_type(episodes, tasks).items():
         first = played[0]
+        rules = hint_rules_of(first.env)
+        found = Counter(diagnosis.cause for e in played for diagnosis in rules.causes_of(e))
+        failures = sum(not episode.success for episode in played)
         key = (first.env, first.agent, tasks[first.task_id].split, arm, task_type)
-        for cause in hints_of_env(first.env).causes:
+        for cause in rules.causes:
             yield CauseRow(*key, cause, found[cause], failures, len(played))
 
 
@@ -53,24 +31,20 @@ def causes_table(rows: Sequence[CauseRow]) -> str:
     episodes, so that arms with different numbers of failures can be compared.
     """
     arms = list(dict.fromkeys(row.arm for row in rows))
-    counts: Counter[tuple[str, str]] = Counter()
-    totals: Counter[str] = Counter()
-    sizes = {(row.arm, row.type): (row.failures, row.episodes) for row in rows}
-    failures, episodes = Counter(), Counter()
-    for (arm, _), (failed, played) in sizes.items():
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for row in rows:
+        counts[row.cause][row.arm] += row.n
+    failures: Counter[str] = Counter()
+    episodes: Counter[str] = Counter()
+    for arm, _, failed, played in {(r.arm, r.type, r.failures, r.episodes) for r in rows}:
         failures[arm] += failed
         episodes[arm] += played
-    for row in rows:
-        counts[row.cause, row.arm] += row.n
-        totals[row.cause] += row.n
 
-    def line(name: str, values: Mapping[str, int]) -> str:
-        cells = (f"{values[arm]} ({100 * values[arm] / episodes[arm]:.0f} %)" for arm in arms)
-        return f"| {name} | {' | '.join(cells)} |"
+    def line(name: str, values: Mapping[str, int]) -> list[str]:
+        return [name, *(f"{values[a]} ({100 * values[a] / episodes[a]:.0f} %)" for a in arms)]
 
-    lines = ["| | " + " | ".join(arms) + " |", "| --- |" + " --- |" * len(arms)]
-    lines.append(line("failed episodes", failures))
-    order = list(hints_of_env(rows[0].env).causes)
-    for cause in sorted(filter(totals.get, order), key=lambda c: (-totals[c], order.index(c))):
-        lines.append(line(cause.replace("_", " "), {arm: counts[cause, arm] for arm in arms}))
-    return "\n".join(lines)
+    lines = [line("failed episodes", failures)]
+    for cause, values in sorted(counts.items(), key=lambda item: -item[1].total()):
+        if values.total():
+            lines.append(line(cause.replace("_", " "), values))
+    return markdown_table(["", *arms], lines)

@@ -1,29 +1,19 @@
-"""Variants against each other: arms on the same tasks, cost, parameters, and banks of hints."""
+"""Compares variants: arms on the same tasks, cost, parameters, and banks of hints."""
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Any, NamedTuple
 
-from rapidfuzz import fuzz
-
-from hintdistill.evaluation.metrics import ARMS
-from hintdistill.evaluation.report import p_value, percent, points, share
-from hintdistill.evaluation.stats import bootstrap_mean, compare, differences, wilson
-from hintdistill.records import Hint
+from hintdistill.core.records import Hint
+from hintdistill.evaluation.arms import ARMS
+from hintdistill.evaluation.figures import EpisodeRow
+from hintdistill.evaluation.markdown import interval, markdown_table, p_value, percent, points
+from hintdistill.evaluation.stats import compare, mean_difference, wilson
 
 REWORDED = 70  # rapidfuzz's ratio of two texts that are one hint in other words
 CellName = tuple[str, str]  # environment, agent
-
-
-class Played(NamedTuple):
-    """One episode's line of episodes.csv, as far as it is compared."""
-
-    success: int
-    reward: float
-    steps: int
-    tokens: int
-    tokens_new: int
+ByTask = dict[str, EpisodeRow]
 
 
 class Variant(NamedTuple):
@@ -31,7 +21,7 @@ class Variant(NamedTuple):
 
     name: str
     params: dict[str, Any]
-    episodes: dict[CellName, dict[str, dict[str, Played]]]  # by arm and task_id
+    episodes: dict[CellName, dict[str, ByTask]]  # by cell and arm
     banks: dict[CellName, list[Hint]]
     seconds: float | None  # that its stages took on this machine; None: not known here
     money: float | None  # that its calls of a server cost from here; None: there were none
@@ -48,43 +38,37 @@ def flat_params(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def read_episodes(lines: Iterable[str]) -> dict[CellName, dict[str, dict[str, Played]]]:
+def read_episodes(lines: Iterable[str]) -> dict[CellName, dict[str, ByTask]]:
     """Lines of episodes.csv by cell, arm and task."""
-    found: dict[CellName, dict[str, dict[str, Played]]] = {}
-    for row in csv.DictReader(lines):
-        played = Played(
-            int(row["success"]), float(row["reward"]),
-            *(int(row[key]) for key in ("steps", "tokens", "tokens_new")),
-        )  # fmt: skip
-        arms = found.setdefault((row["env"], row["agent"]), {})
-        arms.setdefault(row["arm"], {})[row["task_id"]] = played
+    found: dict[CellName, dict[str, ByTask]] = {}
+    for line in csv.DictReader(lines):
+        row = EpisodeRow(*(kind(line[key]) for key, kind in EpisodeRow.__annotations__.items()))
+        arms = found.setdefault((row.env, row.agent), {})
+        arms.setdefault(row.arm, {})[row.task_id] = row
     return found
 
 
-def _row(name: str, own: Mapping[str, Played], base: Mapping[str, Played], graded: bool) -> str:
+def _row(name: str, own: ByTask, base: ByTask, graded: bool) -> list[str]:
     """One variant's line: what it played, and how it differs from the baseline on its tasks."""
     played = list(own.values())
-    lo, hi = wilson(sum(p.success for p in played), len(played))
-    rate = {"success": fmean(p.success for p in played), "success_lo": lo, "success_hi": hi}
-    cells = [name, str(len(played)), share(rate, "success")]
+    wins = sum(row.success for row in played)
+    score = [percent(fmean(row.reward for row in played))] if graded else []
+    success = interval(wins / len(played), *wilson(wins, len(played)))
     if own.keys() != base.keys():
         difference = ["other tasks", ""] + [""] * graded
     elif own is base:
         difference = ["", ""] + [""] * graded
     else:
-        pairs = [(own[task], base[task]) for task in sorted(own)]
-        gained = compare([a.success for a, _ in pairs], [b.success for _, b in pairs])
-        difference = [points(gained._asdict()), p_value(gained.p)]
+        a, b = ([rows[task] for task in sorted(own)] for rows in (own, base))
+        test = compare([row.success for row in a], [row.success for row in b])
+        difference = [points(test), p_value(test.p)]
         if graded:
-            diffs = differences([a.reward for a, _ in pairs], [b.reward for _, b in pairs])
-            interval = bootstrap_mean(diffs)._asdict()
-            difference.insert(0, points({"diff": fmean(diffs), **interval}))
-    if graded:
-        cells.insert(2, percent(fmean(p.reward for p in played)))
-    means = (fmean(getattr(p, key) for p in played) for key in ("steps", "tokens", "tokens_new"))
-    steps, tokens, tokens_new = means
-    cells += [*difference, f"{steps:.1f}", f"{tokens:.0f}", f"{tokens_new:.0f}"]
-    return f"| {' | '.join(cells)} |"
+            gain = mean_difference([row.reward for row in a], [row.reward for row in b])
+            difference.insert(0, points(gain))
+    steps = f"{fmean(row.steps for row in played):.1f}"
+    tokens = f"{fmean(row.tokens for row in played):.0f}"
+    tokens_new = f"{fmean(row.tokens_new for row in played):.0f}"
+    return [name, str(len(played)), *score, success, *difference, steps, tokens, tokens_new]
 
 
 def _arm_table(arm: str, cell: CellName, variants: Sequence[Variant]) -> str:
@@ -94,28 +78,30 @@ def _arm_table(arm: str, cell: CellName, variants: Sequence[Variant]) -> str:
         return f"Arm `{arm}` was not played."
     first = next(iter(shown.values()))
     if all(own == first for own in shown.values()):
-        rate = percent(fmean(p.success for p in first.values()))
+        rate = percent(fmean(row.success for row in first.values()))
         return f"Arm `{arm}`: the same episodes in all, {rate} % of {len(first)}."
-    graded = any(0 < p.reward < 1 for own in shown.values() for p in own.values())
+    graded = any(0 < row.reward < 1 for own in shown.values() for row in own.values())
     head = ["variant", "n", *(["score %"] * graded), "success % (95 %)"]
     head += [*(["score: points (95 %)"] * graded), "success: points (95 %)", "p (McNemar)"]
     head += ["steps", "tokens", "newly encoded"]
-    lines = [f"Arm `{arm}`; differences are from `{variants[0].name}`, on the same tasks:", ""]
-    lines += [f"| {' | '.join(head)} |", "|" + " --- |" * len(head)]
-    return "\n".join(lines + [_row(name, own, first, graded) for name, own in shown.items()])
+    rows = [_row(name, own, first, graded) for name, own in shown.items()]
+    intro = f"Arm `{arm}`; differences are from `{variants[0].name}`, on the same tasks:"
+    return f"{intro}\n\n{markdown_table(head, rows)}"
 
 
 def bank_changes(old: Sequence[Hint], new: Sequence[Hint]) -> list[str]:
     """Lines that say which hints were added, dropped or reworded, type by type."""
+    from rapidfuzz import fuzz
+
     was, now = ({(hint.type, hint.text) for hint in bank} for bank in (old, new))
     dropped, added = sorted(was - now), sorted(now - was)
     lines = []
     for kind, text in list(added):
         alike = [(fuzz.ratio(text, t), t) for k, t in dropped if k == kind]
-        best = max(alike, default=(0, ""))
-        if best[0] >= REWORDED:
-            lines.append(f"- reworded, {kind}: {best[1]} -> {text}")
-            dropped.remove((kind, best[1]))
+        ratio, reworded = max(alike, default=(0, ""))
+        if ratio >= REWORDED:
+            lines.append(f"- reworded, {kind}: {reworded} -> {text}")
+            dropped.remove((kind, reworded))
             added.remove((kind, text))
     lines += [f"- added, {kind}: {text}" for kind, text in added]
     return lines + [f"- dropped, {kind}: {text}" for kind, text in dropped]
@@ -123,20 +109,16 @@ def bank_changes(old: Sequence[Hint], new: Sequence[Hint]) -> list[str]:
 
 def _changes_table(variants: Sequence[Variant]) -> str:
     """Markdown: which parameters each variant changes, its cost and the size of its banks."""
-    baseline = variants[0]
-    lines = ["| variant | parameters | hints | minutes | money |", "|" + " --- |" * 5]
+    baseline, rows = variants[0].params, []
     for variant in variants:
-        keys = sorted(variant.params.keys() | baseline.params.keys())
-        changed = [
-            f"`{key}: {variant.params.get(key)}`"
-            for key in keys
-            if variant.params.get(key) != baseline.params.get(key)
-        ]
+        own = variant.params
+        changed = [key for key in sorted(own | baseline) if own.get(key) != baseline.get(key)]
         hints = ", ".join(str(len(bank)) for bank in variant.banks.values())
         minutes = "" if variant.seconds is None else f"{variant.seconds / 60:.0f}"
         money = "" if variant.money is None else f"{variant.money:.4f}"
-        lines.append(f"| {variant.name} | {', '.join(changed)} | {hints} | {minutes} | {money} |")
-    return "\n".join(lines)
+        said = ", ".join(f"`{key}: {own.get(key)}`" for key in changed)
+        rows.append([variant.name, said, hints, minutes, money])
+    return markdown_table(["variant", "parameters", "hints", "minutes", "money"], rows)
 
 
 def render_comparison(variants: Sequence[Variant]) -> str:

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from hintdistill.errors import UserError
-from hintdistill.records import Message, TrainingRow, normalise
+from hintdistill.core.errors import UserError
+from hintdistill.core.records import Message, TrainingRow, normalise
 
 MIN_WORDS = 5
 # Looked for besides the bank, so that the audit can be proved even where the bank is empty.
@@ -40,10 +40,6 @@ def _pattern(hint: str) -> re.Pattern[str]:
     return re.compile(pattern + r"(?!\w)")
 
 
-def _words(texts: Iterable[str]) -> list[list[str]]:
-    return [normalise(text).split() for text in texts]
-
-
 class LeakAudit:
     """Looks for the hints of a bank (or any other texts) in training rows."""
 
@@ -55,7 +51,8 @@ class LeakAudit:
 
     @staticmethod
     def _ngrams(texts: Iterable[str], n: int) -> set[tuple[str, ...]]:
-        return {tuple(w[i : i + n]) for w in _words(texts) for i in range(len(w) - n + 1)}
+        words = [normalise(text).split() for text in texts]
+        return {tuple(w[i : i + n]) for w in words for i in range(len(w) - n + 1)}
 
     def find(self, text: str) -> str | None:
         """A hint of which the text has a copy, or None."""
@@ -88,13 +85,8 @@ class LeakAudit:
     def prove(self, row: TrainingRow) -> int:
         """Plant each hint in a copy of a row, filled in and as it is, and find it again.
 
-        Each is planted in an own turn, in the system prompt and in the first user turn.
-
-        Returns:
-            How many planted copies were found, which is all of them.
-
-        Raises:
-            UserError: a planted hint was not found: the audit can't be trusted.
+        Each is planted in an own turn, in the system prompt and in the first user turn. Returns how
+        many copies there were; a UserError where one was not found: the audit can't be trusted.
         """
         planted = 0
         for hint in self._hints:

@@ -1,8 +1,14 @@
-"""What a language model engine is to the rest: messages in, one turn of text out."""
+"""The protocol of a language model engine: messages in, one turn of text out."""
 
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from hintdistill.records import Message, Model, Sha256
+from hintdistill.core.by_name import import_by_name
+from hintdistill.core.records import Message, Model, Sha256
+
+if TYPE_CHECKING:
+    from hintdistill.llm.server.client import Server
 
 
 class Request(NamedTuple):
@@ -13,36 +19,52 @@ class Request(NamedTuple):
 
 
 class Turn(NamedTuple):
-    """One generated turn.
-
-    `complete` is False where the token limit cut it off. `tokens_prompt` counts the whole
-    prompt, `tokens_prompt_new` the part that was not found in a cache. `own` is False where the
-    turn is not to be learnt from: a demonstrator's slip.
-    """
+    """One generated turn."""
 
     text: str
-    complete: bool
-    tokens_prompt: int
-    tokens_prompt_new: int
+    complete: bool  # False where the token limit cut it off
+    tokens_prompt: int  # of the whole prompt
+    tokens_prompt_new: int  # of the part of it that was not found in a cache
     tokens_completion: int
-    own: bool = True
+    own: bool = True  # False where it is not to be learnt from: a demonstrator's slip
 
 
 class Engine(Protocol):
-    """A model that answers a batch of requests, in their order.
-
-    `deterministic` says whether equal requests in an equal history give equal bytes.
-    """
+    """A model that answers a batch of requests, in their order."""
 
     model: Model
     adapter: Sha256 | None
-    deterministic: bool
+    deterministic: bool  # whether equal requests in an equal history give equal bytes
 
     def start(self) -> None:
         """Forget all slots: a new cohort begins."""
 
     def is_full(self, messages: list[Message]) -> bool:
         """Whether the context is known to have no room left for one more turn."""
+        ...
 
-    def generate(self, requests: list[Request]) -> list[Turn | None]:
+    def generate(self, requests: list[Request]) -> Sequence[Turn | None]:
         """One turn for each request, greedily; None where the context turns out to be full."""
+        ...
+
+
+class EngineSetup(NamedTuple):
+    """All that engines are made of; each takes what it needs."""
+
+    folder: Path  # of the model, in Hugging Face's layout (safetensors)
+    adapter: Path | None  # folder of a PEFT adapter
+    max_new_tokens: int  # of one turn
+    threads: int  # of the CPU; results are equal byte for byte at equal threads only
+    dtype: str  # of the weights, `float32` or `bfloat16`
+    seed: int
+    make_server: "Callable[[], Server]"  # the one that the environment names
+
+
+def open_engine(name: str, setup: EngineSetup) -> Engine:
+    """The engine of that name, a module of `hintdistill.llm.engines`, with its model loaded.
+
+    A UserError where there is no such engine, a file, package or environment variable is missing,
+    or the engine can't run that kind of model.
+    """
+    package, what = "hintdistill.llm.engines", "params.yaml, rollout.engine: engine"
+    return import_by_name(package, name, what).open_engine(setup)

@@ -1,34 +1,32 @@
 """Stage base: the base model as a plain safetensors folder."""
 
-from pathlib import Path
-
 import click
 
-from hintdistill.params import StageParams
-from hintdistill.settings import Settings
+from hintdistill.core.cell import BASE
+from hintdistill.core.params import StageParams
+from hintdistill.core.settings import Settings
 
 
 class BaseParams(Settings):
-    """Block `base`: where the model comes from, and what it is called in reports."""
+    """Block `base`: the model's source, and its name in reports."""
 
     name: str
     source: str
 
 
-class Params(StageParams):
+class BaseStageParams(StageParams):
     base: BaseParams
 
 
 @click.command()
 def command() -> None:
     """Fetch the base model into models/base."""
-    from hintdistill.llm.base_model import load_base
-    from hintdistill.training.export import replace_folder, save_model
+    from hintdistill.training.base import load_base
+    from hintdistill.training.sft.export import replace_folder, save_model
 
-    params = Params.read()
+    params = BaseStageParams.read()
     network, tokenizer = load_base(params.base.source)
-    out = Path("models/base")
-    partial = out.with_name("base.partial")
+    partial = BASE.with_name("base.partial")
     card = f"# {params.base.name}\n\nFrom `{params.base.source}`, in bfloat16 safetensors.\n"
     save_model(network, tokenizer, partial, card)
-    replace_folder(partial, out)
+    replace_folder(partial, BASE)

@@ -1,16 +1,12 @@
 """Stage base_eval: the base agent on the evaluation split."""
 
-from hintdistill.stages._arms import RolloutStageParams, play_arm
-from hintdistill.stages._cell import Cell, EvalParams, cell_command
-
-
-class Params(RolloutStageParams):
-    eval: EvalParams
+from hintdistill.core.cell import Cell, cell_command
+from hintdistill.stages.shared.play import EvalPlayParams, play_arm
 
 
 @cell_command
 def command(env: str, agent: str) -> None:
     """Evaluate arm base."""
-    cell, params = Cell(env, agent), Params.read(env, agent)
+    cell, params = Cell(env, agent), EvalPlayParams.read(env, agent)
     split = params.eval.split
-    play_arm("base_eval", cell, split, "base", out=cell.eval("base"), params=params)
+    play_arm("base_eval", cell.item, params, arm="base", split=split, out=cell.eval("base"))

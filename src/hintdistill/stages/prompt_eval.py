@@ -2,37 +2,29 @@
 
 import click
 
-from hintdistill.hints.retrieve import PlaceboHints
-from hintdistill.stages._arms import RolloutStageParams, play_arm
-from hintdistill.stages._bank import RetrievalParams, Retriever, open_retriever
-from hintdistill.stages._cell import Cell, EvalParams, cell_command
+from hintdistill.agents.episode.rollout import GivenHints
+from hintdistill.core.cell import Cell, cell_command
+from hintdistill.hints.give.bank import hints_of_bank
+from hintdistill.hints.give.placebo import PlaceboHints
+from hintdistill.hints.give.retrieve import RetrievalParams
+from hintdistill.stages.shared.play import EvalPlayParams, play_arm
+from hintdistill.stages.shared.server import make_server
 
-ARMS = ("rag", "placebo_wrong_type", "placebo_constant")
 
-
-class Params(RolloutStageParams):
+class PromptEvalParams(EvalPlayParams):
     hints: RetrievalParams
-    eval: EvalParams
 
 
 @cell_command
-@click.option("--arm", required=True, type=click.Choice(ARMS))
+@click.option("--arm", required=True, help="`rag`, or an arm of prompts/{env}/placebos.yaml.")
 def command(env: str, agent: str, arm: str) -> None:
     """Evaluate an arm that has hints in its prompt."""
-    cell, params = Cell(env, agent), Params.read(env, agent)
+    cell, params = Cell(env, agent), PromptEvalParams.read(env, agent)
     if arm == "rag":
-        retriever = open_retriever(cell, params.hints, f"prompt_eval@{cell.name}-rag")
+        caller = f"prompt_eval@{cell.name}-rag"
+        hints = hints_of_bank(cell, params.hints, lambda: make_server(caller))
     else:
-        retriever = Retriever(PlaceboHints(arm, env, params.hints.k), "")
-    play_arm(
-        "prompt_eval",
-        cell,
-        params.eval.split,
-        arm,
-        out=cell.eval(arm),
-        params=params,
-        retrieve=retriever.retrieve,
-        asks=retriever.asks,
-        hints=[params.hints.path(cell)],
-        placement=params.hints.placement,
-    )
+        placebo = PlaceboHints(arm, env, params.hints.k)
+        hints = GivenHints(placebo, placement=params.hints.placement)
+    item, split = {**cell.item, "arm": arm}, params.eval.split
+    play_arm("prompt_eval", item, params, arm=arm, split=split, out=cell.eval(arm), hints=hints)

@@ -1,37 +1,37 @@
 """Stage report: the figures of all cells in one summary, one table of episodes, plots, words."""
 
-import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from hintdistill.errors import UserError
-from hintdistill.evaluation.causes import CAUSE_COLUMNS, CauseRow
-from hintdistill.evaluation.metrics import ARMS, EPISODE_COLUMNS, HEADLINE
+from hintdistill.core.cell import Cell, EvalParams, ModelParams
+from hintdistill.core.files import read_json, write_json, write_text
+from hintdistill.core.params import StageParams
+from hintdistill.core.settings import Settings
+from hintdistill.evaluation.arms import ARMS, TABLE
+from hintdistill.evaluation.figures import CauseRow, CellFigures, CellSummary, EpisodeRow, TypeRow
 from hintdistill.evaluation.report import render_report
 from hintdistill.evaluation.trials import read_trials
-from hintdistill.params import StageParams
-from hintdistill.records import write_json, write_text
-from hintdistill.settings import Settings
-from hintdistill.stages._cell import Cell, EvalParams, ModelParams
 
 METRICS = Path("metrics")
-_INTERVAL = ("success", "success_lo", "success_hi")
 
 
 class ModelName(Settings):
+    """The key of block `base` that names the model."""
+
     name: str
 
 
 class PlayedHow(Settings):
-    """Of the shared block `rollout`: what the report says of it."""
+    """The keys of the shared block `rollout` that the report names."""
 
     engine: str
     seed: int
 
 
-class Params(StageParams):
+class ReportParams(StageParams):
     envs: list[str]
     agents: list[str]
     base: ModelName
@@ -40,67 +40,51 @@ class Params(StageParams):
     eval: EvalParams
 
 
-def _read_figures(cell: Cell) -> dict[str, Any]:
-    try:
-        figures = json.loads(cell.figures.read_text(encoding="utf-8"))
-        figures["causes"] = [CauseRow(*row) for row in figures["causes"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{cell.figures}: expected the figures of {cell.name} as JSON: {error!r:.80}. Make "
-            "them with `dvc repro`, or restore them with `git checkout`."
-        ) from None
-    return figures
-
-
 @click.command()
 def command() -> None:
     """Write summary, episodes, plots and report."""
-    params = Params.read()
-    summary: dict[str, Any] = {}
-    cells: dict[str, dict[str, Any]] = {}
-    trials: dict[str, dict[str, Any]] = {}
-    rows, bars, types, causes = [], [], [], []
-    for env in params.envs:
-        for agent in params.agents:
-            name = f"{env}, {agent}"
-            cells[name] = figures = _read_figures(Cell(env, agent))
-            arms = summary.setdefault(env, {})[agent] = figures["summary"]
-            trials[name] = read_trials(env, agent)
-            rows += figures["episodes"]
-            bars += [(env, agent, arm, *(arms[arm][k] for k in _INTERVAL)) for arm in ARMS]
-            types += [(env, agent, *row) for row in figures["types"]]
-            causes += figures["causes"]
-    write_text(METRICS / "episodes.csv", "\n".join([EPISODE_COLUMNS, *rows]) + "\n")
-    _write_csv(METRICS / "plots/arms.csv", "env,agent,arm,success,lo,hi", bars)
-    _write_csv(METRICS / "plots/types.csv", "env,agent,arm,type,n,success,lo,hi", types)
-    _write_csv(METRICS / "plots/causes.csv", CAUSE_COLUMNS, causes)
-    warm = params.model.path_suffix == ""
+    params = ReportParams.read()
+    names = [(env, agent) for env in params.envs for agent in params.agents]
+    cells = {name: read_json(Cell(*name).figures, CellFigures) for name in names}
+    figures = cells.values()
+    plots = METRICS / "plots"
+    _write_csv(METRICS / "episodes.csv", EpisodeRow._fields, *(f.episodes for f in figures))
+    _write_csv(plots / "types.csv", TypeRow._fields, *(f.types for f in figures))
+    _write_csv(plots / "causes.csv", CauseRow._fields, *(f.causes for f in figures))
+    bars = [
+        (*name, arm, own.success, own.success_lo, own.success_hi)
+        for name, f in cells.items()
+        for arm, own in ((arm, f.summary.arms[arm]) for arm in ARMS)
+    ]
+    _write_csv(plots / "arms.csv", ("env", "agent", "arm", "success", "lo", "hi"), bars)
+    warm = ", after a warm start on demonstrations" if params.model.path_suffix == "" else ""
     text = render_report(
-        cells,
-        trials,
-        model=params.base.name
-        + (", after a warm start on demonstrations" if warm else "")
-        + f", played by engine {params.rollout.engine}",
+        {", ".join(name): f for name, f in cells.items()},
+        {", ".join(name): read_trials(*name) for name in names},
+        model=f"{params.base.name}{warm}, played by engine {params.rollout.engine}",
         split=params.eval.split,
         seed=params.rollout.seed,
     )
     write_text(METRICS / "report.md", text)
+    summary: dict[str, dict[str, Any]] = {}
+    success: dict[str, dict[str, Any]] = {}
+    for (env, agent), f in cells.items():
+        summary.setdefault(env, {})[agent] = f.summary.nested()
+        success.setdefault(env, {})[agent] = _success(f.summary)
     write_json(METRICS / "summary.json", summary)
-    write_json(METRICS / "success.json", _success(summary))
+    write_json(METRICS / "success.json", success)
 
 
-def _success(summary: dict[str, Any]) -> dict[str, Any]:
+def _success(summary: CellSummary) -> dict[str, float]:
     """Success of the arms that differ by design, in percent, and their score where it is graded."""
-    found: dict[str, Any] = {}
-    for env, agents in summary.items():
-        for agent, arms in agents.items():
-            shown = {arm: round(100 * arms[arm]["success"], 1) for arm in HEADLINE}
-            if "compare_reward" in arms:
-                shown |= {f"{a}_score": round(100 * arms[a]["reward"], 1) for a in HEADLINE}
-            found.setdefault(env, {})[agent] = shown
+    shown = [arm.name for arm in TABLE if arm.headline]
+    found = {arm: round(100 * summary.arms[arm].success, 1) for arm in shown}
+    if summary.compare_reward is not None:
+        found |= {f"{arm}_score": round(100 * summary.arms[arm].reward, 1) for arm in shown}
     return found
 
 
-def _write_csv(path: Path, header: str, rows: list[tuple]) -> None:
-    lines = [",".join(str(value) for value in row) for row in rows]
-    write_text(path, "\n".join([header, *lines]) + "\n")
+def _write_csv(path: Path, header: Sequence[str], *tables: Sequence[Sequence[object]]) -> None:
+    """Write tables of one kind, a cell's or several cells', below one header."""
+    lines = [",".join(map(str, row)) for table in ([header], *tables) for row in table]
+    write_text(path, "\n".join(lines) + "\n")

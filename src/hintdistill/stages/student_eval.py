@@ -2,25 +2,16 @@
 
 import click
 
-from hintdistill.stages._arms import RolloutStageParams, play_arm
-from hintdistill.stages._cell import STUDENTS, Cell, EvalParams, cell_command
-
-
-class Params(RolloutStageParams):
-    eval: EvalParams
+from hintdistill.core.cell import Cell, cell_command
+from hintdistill.stages.shared.play import EvalPlayParams, play_arm
 
 
 @cell_command
-@click.option("--arm", required=True, type=click.Choice(STUDENTS))
+@click.option("--arm", required=True, help="Student, as in `distilled`.")
 def command(env: str, agent: str, arm: str) -> None:
     """Evaluate a student."""
-    cell, params = Cell(env, agent), Params.read(env, agent)
+    cell, params = Cell(env, agent), EvalPlayParams.read(env, agent)
+    item, split, adapter = {**cell.item, "arm": arm}, params.eval.split, cell.adapter(arm)
     play_arm(
-        "student_eval",
-        cell,
-        params.eval.split,
-        arm,
-        out=cell.eval(arm),
-        params=params,
-        adapter=cell.adapter(arm),
+        "student_eval", item, params, arm=arm, split=split, out=cell.eval(arm), adapter=adapter
     )

@@ -4,50 +4,45 @@ import logging
 
 import click
 
-from hintdistill.params import StageParams
-from hintdistill.records import HINT_SOURCE_SPLIT, TrainingRow, read_jsonl
-from hintdistill.scratch import Scratch
-from hintdistill.stages._cell import REQUIREMENTS, STUDENTS, Cell, ModelParams, cell_command
-from hintdistill.tasks.panel import require_split
-from hintdistill.training.rows import SftParams
+from hintdistill.core.cell import Cell, ModelParams, cell_command
+from hintdistill.core.files import read_jsonl
+from hintdistill.core.panel import require_split
+from hintdistill.core.params import StageParams
+from hintdistill.core.records import HINT_SOURCE_SPLIT, TrainingRow
+from hintdistill.core.scratch import Scratch
+from hintdistill.training.sft.rows import SftParams
 
 log = logging.getLogger(__name__)
 
 
-class Params(StageParams):
+class TrainParams(StageParams):
     model: ModelParams
     train: SftParams
 
 
 @cell_command
-@click.option("--arm", required=True, type=click.Choice(STUDENTS))
+@click.option("--arm", required=True, help="Student, as in `distilled`.")
 def command(env: str, agent: str, arm: str) -> None:
     """Fine-tune a student: models/adapters/ and its training metrics."""
-    cell, params = Cell(env, agent), Params.read()
-    source = cell.data / f"{arm}.jsonl"
+    cell, params = Cell(env, agent), TrainParams.read()
+    source = cell.rows(arm)
     rows = read_jsonl(source, TrainingRow)
     tasks = cell.read_tasks().values()
     require_split((row.task_id for row in rows), tasks, HINT_SOURCE_SPLIT, str(source))
     # Not before what may be wrong has been read: torch takes its time.
-    from hintdistill.stages._live import loss_logger, open_live
-    from hintdistill.training.export import replace_folder, save_adapter
-    from hintdistill.training.sft import fine_tune
+    from hintdistill.training.sft.export import replace_folder, save_adapter
+    from hintdistill.training.sft.live import loss_logger, open_live
+    from hintdistill.training.sft.trainer import fine_tune
 
-    model, settings = params.model.folder(cell), params.model_dump_json()
-    scratch = Scratch("train", f"{cell.name}-{arm}", settings, [source, model, REQUIREMENTS])
+    model = params.model.folder(cell)
+    scratch = Scratch("train", {**cell.item, "arm": arm}, params.model_dump_json())
     talks = [row.messages for row in rows]
     with open_live(cell.metrics / f"train-{arm}") as live:
-        on_loss = loss_logger(live)
-        trained = fine_tune(model, talks, params.train, scratch.folder, "lora", on_loss)
+        trained = fine_tune(model, talks, params.train, scratch.folder, "lora", loss_logger(live))
         live.summary |= trained.figures
     log.info("%s", trained.figures)
-    partial = scratch.folder / "adapter"
-    save_adapter(
-        trained.model,
-        partial,
-        name=cell.adapter(arm).name,
-        base=model.as_posix(),
-        card={"arm": arm, "env": env, "agent": agent, "rows": len(rows), "steps": live.step},
-    )
-    replace_folder(partial, cell.adapter(arm))
+    partial, adapter = scratch.folder / "adapter", cell.adapter(arm)
+    card = {"arm": arm, "env": env, "agent": agent, "rows": len(rows), "steps": live.step}
+    save_adapter(trained.model, partial, name=adapter.name, base=model.as_posix(), card=card)
+    replace_folder(partial, adapter)
     scratch.drop()

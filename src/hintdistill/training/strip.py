@@ -1,14 +1,24 @@
 """From episodes to the two students' rows: filter, strip, audit, match sizes."""
 
+import random
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from hintdistill.agents.agent import Agent
-from hintdistill.agents.placement import take_hints_away
-from hintdistill.errors import UserError
+from hintdistill.agents.episode.placement import take_hints_away
+from hintdistill.agents.episode.protocol import Agent
+from hintdistill.core.errors import UserError
+from hintdistill.core.records import (
+    Audit,
+    Episode,
+    RowCounts,
+    Task,
+    TrainingRow,
+    short_hash,
+    until_last_own,
+)
 from hintdistill.hints.audit import LeakAudit
-from hintdistill.records import Episode, Task, TrainingRow
-from hintdistill.training.rows import keep_episode, make_row, match_size
+
+MAX_INVALID = 1  # turns of a kept episode (Ibrahim et al. 2025: the authors' filter)
 
 
 class Stripped(NamedTuple):
@@ -16,17 +26,13 @@ class Stripped(NamedTuple):
 
     sft: list[TrainingRow]
     distilled: list[TrainingRow]
-    audit: dict[str, Any]
+    audit: Audit
 
 
 def strip_hints(
     episode: Episode, task_type: str, agent: Agent, arm: str, *, unlocked: bool
 ) -> TrainingRow:
-    """One row; its prompt is rendered anew, without hints.
-
-    Raises:
-        UserError: the episode's own prompt is not what today's template gives with its hints.
-    """
+    """One row, its prompt rendered without hints; a UserError where today's template differs."""
     hints = [hint.text for hint in episode.hints]
     messages = take_hints_away(agent, hints, task_type, episode.messages)
     if messages is None:
@@ -35,7 +41,39 @@ def strip_hints(
             "hints can't be removed cleanly. Run `dvc repro`: the episodes are older than the "
             "template."
         )
-    return make_row(episode, messages, arm, unlocked=unlocked)
+    return TrainingRow(
+        row_id=short_hash(episode.episode_id, arm),
+        messages=until_last_own(messages),
+        task_id=episode.task_id,
+        episode_id=episode.episode_id,
+        arm=arm,
+        unlocked=unlocked,
+    )
+
+
+def keep_episode(episode: Episode, keep: str) -> bool:
+    """Whether an episode may train a student. `keep`: `success` (the method) or `all` (smoke)."""
+    if not any(message.own for message in episode.messages):
+        return False
+    return keep == "all" or (episode.success == 1 and episode.n_invalid <= MAX_INVALID)
+
+
+def match_size(
+    rows: Iterable[TrainingRow], size: int, types: dict[str, str], seed: int
+) -> list[TrainingRow]:
+    """`size` of the rows, drawn by seed and in turn over `types` (by task_id); sorted by row_id."""
+    rng = random.Random(short_hash("match-size", seed))
+    by_type: dict[str, list[TrainingRow]] = {}
+    for row in sorted(rows, key=lambda row: row.row_id):
+        by_type.setdefault(types[row.task_id], []).append(row)
+    for group in by_type.values():
+        rng.shuffle(group)
+    chosen: list[TrainingRow] = []
+    while len(chosen) < size and any(by_type.values()):
+        for name in sorted(by_type):
+            if by_type[name] and len(chosen) < size:
+                chosen.append(by_type[name].pop())
+    return sorted(chosen, key=lambda row: row.row_id)
 
 
 def strip(
@@ -51,16 +89,13 @@ def strip(
     """Rows of the sft student (base's episodes) and of the distilled student (the teacher's).
 
     Both are filtered alike, leaking rows are dropped, and the larger set is drawn down to the
-    smaller one's size.
-
-    Args:
-        keep: `success`, or `all` where successes can't be counted on.
+    smaller one's size. `keep`: see `keep_episode`.
     """
     base, teacher = list(base), list(teacher)
     solved = {episode.task_id for episode in base if episode.success}
     audit = LeakAudit(hints)
     rows: dict[str, list[TrainingRow]] = {}
-    counts: dict[str, Any] = {"keep": keep}
+    counts: dict[str, dict[str, Any]] = {}
     for arm, episodes in (("sft", base), ("distilled", teacher)):
         kept = [
             strip_hints(e, tasks[e.task_id].type, agent, arm, unlocked=e.task_id not in solved)
@@ -92,5 +127,6 @@ def strip(
         counts[arm]["rows"] = len(rows[arm])
         counts[arm] |= audit.overlaps(rows[arm])
         counts[arm]["unlocked_rows"] = sum(row.unlocked for row in rows[arm])
-    counts["canaries_found"] = audit.prove(rows["distilled"][0])
-    return Stripped(rows["sft"], rows["distilled"], counts)
+    counted = {arm: RowCounts(**fields) for arm, fields in counts.items()}
+    found = audit.prove(rows["distilled"][0])
+    return Stripped(**rows, audit=Audit(keep=keep, canaries_found=found, **counted))

@@ -1,0 +1,57 @@
+"""Reads a stage's dependencies from dvc.yaml: one list serves DVC and the scratch folder."""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pathspec import GitIgnoreSpec
+
+from hintdistill.core.errors import UserError
+from hintdistill.core.params import read_params
+
+DVC_FILE = Path("dvc.yaml")
+IGNORE_FILE = Path(".dvcignore")
+_TEMPLATE = re.compile(r"\$\{([\w.]+)\}")
+
+
+def read_stages() -> dict[str, dict[str, Any]]:
+    """Stages of dvc.yaml by name, templates and all; a UserError where the file has none."""
+    try:
+        return yaml.safe_load(DVC_FILE.read_text(encoding="utf-8"))["stages"]
+    except (OSError, yaml.YAMLError, TypeError, KeyError) as error:
+        raise UserError(
+            f"{DVC_FILE}: expected the pipeline's stages: {error!r:.200}. Run from the "
+            "repository's root, or restore the file with `git checkout`."
+        ) from None
+
+
+def declared_deps(stage: str, item: Mapping[str, str]) -> list[Path]:
+    """Files and folders that a stage depends on, with the values `item` of its matrix."""
+    values = {**read_params(), "item": item}
+
+    def fill(found: re.Match[str]) -> str:
+        value: Any = values
+        for key in found[1].split("."):
+            value = value[key]
+        return str(value)
+
+    deps = read_stages()[stage]["deps"]
+    return sorted(Path(os.path.normpath(_TEMPLATE.sub(fill, dep))) for dep in deps)
+
+
+def files_in(path: Path) -> list[Path]:
+    """The file itself, or a folder's files that DVC counts; a UserError where there is neither."""
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise UserError(
+            f"{path}: expected this input of the stage, it is missing. Run `dvc repro`, or "
+            "`dvc checkout`."
+        )
+    lines = IGNORE_FILE.read_text().splitlines() if IGNORE_FILE.is_file() else []
+    ignored = GitIgnoreSpec.from_lines(lines)
+    files = (file for file in path.rglob("*") if file.is_file())
+    return sorted(file for file in files if not ignored.match_file(file))

@@ -1,0 +1,37 @@
+"""ALFWorld (Shridhar et al. 2021): household tasks, played as text games."""
+
+import os
+from typing import TYPE_CHECKING
+
+from hintdistill.environments.common.protocol import Games, HintRules
+
+if TYPE_CHECKING:
+    from hintdistill.environments.scripted.player import ScriptedPlayer
+
+
+def games() -> Games:
+    from hintdistill.environments.alfworld.game.env import AlfworldEnv
+    from hintdistill.environments.alfworld.game.panel import build_panel
+    from hintdistill.environments.common.pool import EnvPool
+
+    cores = os.cpu_count() or 1
+    return Games(
+        build_panel=lambda params: build_panel(params, workers=cores),
+        # Processes, one a core as far as needed: a game takes its time to load.
+        open_envs=lambda panel, episodes: EnvPool(panel, AlfworldEnv, min(cores, episodes)),
+        official_eval=134,  # valid_unseen
+    )
+
+
+def scripted_player() -> "ScriptedPlayer":
+    from hintdistill.environments.alfworld.player.demonstrator import Demonstrator
+    from hintdistill.environments.alfworld.player.habits import HABITS
+    from hintdistill.environments.scripted.player import ScriptedPlayer
+
+    return ScriptedPlayer(Demonstrator, HABITS)
+
+
+def hint_rules() -> HintRules:
+    from hintdistill.environments.alfworld.hints.rules import RULES
+
+    return RULES

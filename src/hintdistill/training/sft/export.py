@@ -1,0 +1,82 @@
+"""Saves models and adapters as safetensors and JSON only, the same bytes on every run."""
+
+import json
+import shutil
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from hintdistill.core.files import write_json, write_text
+
+# What PEFT leaves to the reader, in the words of its own documentation.
+_CARD = """---
+base_model: {base}
+library_name: peft
+license: apache-2.0
+tags: [lora, agents, {env}]
+---
+# {name}
+
+LoRA adapter for `{base}`, trained by hintdistill on the `{arm}` rows of {env} ({agent} agent):
+{rows} episodes, {steps} optimiser steps, loss on the agent's own turns only. It needs no hint and
+no retrieval in its prompt.
+
+```python
+model = AutoModelForCausalLM.from_pretrained("{base}")
+model = PeftModel.from_pretrained(model, "models/adapters/{name}")
+```
+"""
+
+
+def _empty(folder: Path) -> None:
+    """Make an empty folder; a save that was killed may have left files of any name in it."""
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+
+
+def save_model(network, tokenizer, folder: Path, card: str) -> None:
+    """Write weights (bfloat16; tied ones once), config and tokenizer of a model.
+
+    Not `save_pretrained`: that refuses a model which was read from a GGUF file.
+    """
+    _empty(folder)
+    weights = {name: w.to(torch.bfloat16).contiguous() for name, w in network.state_dict().items()}
+    if network.config.tie_word_embeddings:
+        weights.pop("lm_head.weight", None)
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    config = {
+        key: value
+        for key, value in network.config.to_dict().items()
+        if not key.startswith("_") and key != "quantization_config"
+    }
+    write_json(folder / "config.json", {**config, "dtype": "bfloat16"})
+    tokenizer.save_pretrained(folder)
+    write_text(folder / "README.md", card)
+
+
+def save_adapter(model, folder: Path, *, name: str, base: str, card: dict[str, object]) -> None:
+    """Write a PEFT adapter that loads with plain transformers and peft.
+
+    `name` is the last part of its final path, `base` the base model's path in the repository, and
+    `card` has arm, env, agent, rows and steps for the model card.
+    """
+    _empty(folder)
+    model.save_pretrained(folder)
+    config = json.loads((folder / "adapter_config.json").read_text())
+    config["base_model_name_or_path"] = base
+    config["target_modules"] = sorted(config["target_modules"])  # PEFT writes an unordered set
+    write_json(folder / "adapter_config.json", config)
+    write_text(folder / "README.md", _CARD.format(base=base, name=name, **card))
+
+
+def replace_folder(new: Path, folder: Path) -> None:
+    """Put a finished folder in its final place, which until then has nothing of it."""
+    _empty(folder)
+    if new.stat().st_dev != folder.stat().st_dev:  # `.scratch` is on a disk of its own
+        beside = folder.with_name(f"{folder.name}.partial")
+        shutil.rmtree(beside, ignore_errors=True)
+        shutil.move(new, beside)
+        new = beside
+    new.rename(folder)  # in place of the empty one

@@ -1,0 +1,163 @@
+"""Supervised fine-tuning with LoRA: TRL's trainer and PEFT, resumable, the same bytes every run."""
+
+import json
+import logging
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from datasets import Dataset
+from peft import LoraConfig, PeftModel
+from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback, TrainerCallback
+from trl import SFTConfig, SFTTrainer
+
+from hintdistill.core.errors import UserError
+from hintdistill.core.records import Message
+from hintdistill.llm.model.chat import ChatRenderer
+from hintdistill.training.sft.rows import IGNORED, SftParams, tokenise, training_order
+
+log = logging.getLogger(__name__)
+# Ibrahim et al. 2025: the authors train all seven linear projections of a layer.
+PROJECTIONS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+# Of an optimiser step (counted from 1), and the mean loss a target token.
+OnLoss = Callable[[int, float], None]
+# Optimiser steps; a stopped run repeats fewer than these. All weights with their optimiser are
+# twelve bytes a parameter, a hundred times an adapter's.
+CHECKPOINT_EVERY = {"lora": 10, "full": 100}
+
+
+class Trained(NamedTuple):
+    """The trained model (PEFT's, where LoRA was), and figures that are the same on every run."""
+
+    model: torch.nn.Module
+    tokenizer: object
+    figures: dict[str, int]
+
+
+class _TrainingProgress(TrainerCallback):
+    """Every loss to `on_loss`, and a line a checkpoint: steps, loss, tokens a second, time left."""
+
+    def __init__(self, tokens_a_step: float, on_loss: OnLoss) -> None:
+        self._tokens_a_step, self._on_loss = tokens_a_step, on_loss
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        self._start, self._first = time.monotonic(), state.global_step
+        for entry in state.log_history:  # of the checkpoint that is continued from
+            self._on_loss(entry["step"], entry["loss"])
+
+    def on_log(self, args, state, control, logs=None, **kwargs):
+        if "loss" not in logs:
+            return
+        self._on_loss(state.global_step, logs["loss"])
+        if state.global_step % args.save_steps:
+            return
+        seconds = time.monotonic() - self._start
+        rate = (state.global_step - self._first) / seconds
+        log.info(
+            "step %d of %d, loss %.3f, %.0f tokens/s, %.0f s left",
+            state.global_step, state.max_steps, logs["loss"], rate * self._tokens_a_step,
+            (state.max_steps - state.global_step) / rate,
+        )  # fmt: skip
+
+
+class OwnTurnTrainer(SFTTrainer):
+    """TRL's trainer with the vocabulary's logits only at positions that carry loss.
+
+    TRL's own loss computes them everywhere, in float32; on a CPU that is half of a step, and
+    about one token in six is the agent's own.
+    """
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        labels = inputs["labels"][:, 1:]
+        network = model.get_base_model() if isinstance(model, PeftModel) else model
+        hidden = network.model(
+            input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"]
+        ).last_hidden_state[:, :-1]
+        target = labels != IGNORED
+        logits = network.lm_head(hidden[target]).float()
+        total = torch.nn.functional.cross_entropy(logits, labels[target], reduction="sum")
+        return total / num_items_in_batch
+
+
+def _drop_unfinished(folder: Path) -> None:
+    """Remove checkpoints that a kill left incomplete; the trainer's state is written last."""
+    for checkpoint in folder.glob("checkpoint-*"):
+        try:
+            json.loads((checkpoint / "trainer_state.json").read_text())
+        except (OSError, ValueError):
+            shutil.rmtree(checkpoint)
+
+
+def fine_tune(
+    base: Path,
+    conversations: list[list[Message]],
+    params: SftParams,
+    folder: Path,
+    method: str,
+    on_loss: OnLoss,
+) -> Trained:
+    """Train a LoRA adapter, or all weights, on conversations; loss on own turns only.
+
+    `method` is `lora` (its weights are in float32) or `full`. Optimiser checkpoints go to `folder`;
+    a checkpoint found there is continued from. `on_loss` is told of every step from the first on,
+    those before that checkpoint too. A UserError where there is nothing to train on.
+    """
+    if not conversations:
+        raise UserError("training: expected at least one row, got none")
+    torch.set_num_threads(params.threads)
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    renderer = ChatRenderer(tokenizer)
+    rows = [tokenise(renderer, messages, params.max_length) for messages in conversations]
+    lengths = [len(row.input_ids) for row in rows]
+    order = training_order(lengths, params.batch, params.epochs, params.seed)
+    examples = [{"input_ids": rows[i].input_ids, "labels": rows[i].labels} for i in order]
+    tokens_a_step = sum(lengths) * params.epochs * params.batch / len(order)
+    _drop_unfinished(folder)
+    lora = LoraConfig(
+        r=params.r,
+        lora_alpha=params.alpha,
+        lora_dropout=params.dropout,
+        target_modules=PROJECTIONS,
+        task_type="CAUSAL_LM",
+    )
+    trainer = OwnTurnTrainer(
+        model=AutoModelForCausalLM.from_pretrained(base, dtype=getattr(torch, params.dtype)),
+        args=SFTConfig(
+            output_dir=str(folder),
+            per_device_train_batch_size=params.batch,
+            num_train_epochs=1,  # `order` holds all epochs
+            train_sampling_strategy="sequential",
+            learning_rate=params.learning_rate,
+            lr_scheduler_type="cosine",
+            warmup_steps=0.1,
+            weight_decay=0.01,
+            max_length=params.max_length,
+            dataset_kwargs={"skip_prepare_dataset": True},
+            gradient_checkpointing=False,
+            bf16=False,  # no autocast: the base has its dtype already, the adapter stays float32
+            seed=params.seed,
+            logging_steps=1,
+            save_strategy="steps",
+            save_steps=CHECKPOINT_EVERY[method],
+            save_total_limit=1,
+            report_to=[],
+            disable_tqdm=True,
+            dataloader_pin_memory=torch.cuda.is_available(),
+        ),
+        train_dataset=Dataset.from_list(examples),
+        processing_class=tokenizer,
+        peft_config=lora if method == "lora" else None,
+        callbacks=[_TrainingProgress(tokens_a_step, on_loss)],
+    )
+    trainer.remove_callback(PrinterCallback)
+    trainer.train(resume_from_checkpoint=any(folder.glob("checkpoint-*")) or None)
+    figures = {
+        "rows": len(rows),
+        "tokens": sum(lengths),
+        "target_tokens": sum(label != IGNORED for row in rows for label in row.labels),
+        "truncated": sum(row.truncated for row in rows),
+    }
+    return Trained(trainer.model, tokenizer, figures)
