@@ -245,7 +245,7 @@ def test_nothing_reruns_and_a_comment_reruns_one_stage(finished):
     again = finished.run("dvc", "repro")
     assert again.returncode == 0
     assert "Running stage" not in again.stdout
-    curate = finished.folder / "src/hintdistill/hints/curate.py"
+    curate = finished.folder / "src/hintdistill/hints/write/curate.py"
     before = curate.read_text()
     try:
         curate.write_text(before + "# a comment\n")
@@ -258,25 +258,56 @@ def test_nothing_reruns_and_a_comment_reruns_one_stage(finished):
     assert back.returncode == 0 and "Running stage" not in back.stdout
 
 
-def test_a_comment_that_every_stage_sees_can_be_committed(finished):
-    """The documented way: nothing runs, and the outs are those that were there."""
-    errors, lock = finished.folder / "src/hintdistill/errors.py", finished.folder / "dvc.lock"
-    code, locked = errors.read_text(), lock.read_text()
+def test_a_comment_that_every_stage_sees_is_accepted_and_a_constant_is_not(finished):
+    """Nothing runs, and the outs are those that were there."""
+    files, lock = finished.folder / "src/hintdistill/core/files.py", finished.folder / "dvc.lock"
+    code, locked = files.read_text(), lock.read_text()
     try:
-        errors.write_text(code + "# a comment\n")
+        files.write_text(code.replace(".partial", ".part"))
+        refused = finished.run("hintdistill", "accept")
+        assert refused.returncode == 1 and "core/files.py differs" in refused.stderr
+        assert lock.read_text() == locked
+        files.write_text(code + "# a comment\n")
         pending = json.loads(finished.run("dvc", "status", "--json").stdout)
         assert len(pending) == len(yaml.safe_load(locked)["stages"])
-        assert finished.run("dvc", "commit", "-f").returncode == 0
+        accepted = finished.run("hintdistill", "accept")
+        assert accepted.returncode == 0, accepted.stderr
         again = finished.run("dvc", "repro")
         assert again.returncode == 0 and "Running stage" not in again.stdout
         stages = yaml.safe_load(lock.read_text())["stages"]
         for name, stage in yaml.safe_load(locked)["stages"].items():
             assert stages[name]["outs"] == stage["outs"]
             changed = [dep["path"] for dep in stages[name]["deps"] if dep not in stage["deps"]]
-            assert changed == ["src/hintdistill/errors.py"]
+            assert changed == ["src/hintdistill/core"]
     finally:
-        errors.write_text(code)
+        files.write_text(code)
         lock.write_text(locked)
+
+
+def pending_after(finished, name, params=None):
+    """Stages that an edit of a file makes pending."""
+    path, settings = finished.folder / name, finished.folder / "params.yaml"
+    before, was = path.read_text(), settings.read_text()
+    try:
+        path.write_text(before + "\n")
+        settings.write_text(was if params is None else params)
+        return set(json.loads(finished.run("dvc", "status", "--json").stdout))
+    finally:
+        path.write_text(before)
+        settings.write_text(was)
+
+
+def test_an_edit_touches_no_stage_of_another_environment_or_agent(finished):
+    package = "src/hintdistill"
+    assert pending_after(finished, f"{package}/environments/webshop/game/pages.py") == set()
+    assert pending_after(finished, f"{package}/agents/stateact.py") == set()
+    assert pending_after(finished, "prompts/webshop/react/system.j2") == set()
+    assert pending_after(finished, f"{package}/environments/alfworld/hints/texts.yaml") == {
+        "hints@alfworld-react", "figures@alfworld-react"
+    }  # fmt: skip
+    played = pending_after(finished, f"{package}/environments/alfworld/game/rooms.py")
+    assert {"panel@alfworld", "failures@alfworld-react"} <= played
+    assert not {"warmstart@alfworld-react", "train@alfworld-react-sft"} & played
 
 
 def test_plots_render(finished):

@@ -63,8 +63,8 @@ def test_a_missing_key_missing_params_and_no_yaml(checkout):
 def test_the_command_of_another_clone_runs_the_code_of_this_one(checkout):
     """As DVC's queue calls it: what is on PATH is the clone's that was set up."""
     path = checkout.folder / "src/hintdistill/cli.py"
-    path.write_text(path.read_text().replace("Stages of the pipeline;", "Stages of this clone;"))
-    assert "Stages of this clone;" in checkout.run("hintdistill", "--help").stdout
+    path.write_text(path.read_text().replace("Stages of the pipeline,", "Stages of this clone,"))
+    assert "Stages of this clone," in checkout.run("hintdistill", "--help").stdout
 
 
 def test_missing_inputs(checkout):
@@ -113,8 +113,9 @@ def test_a_missing_model(checkout, games):
 
 
 def test_a_wrong_option_is_clicks_own_message(checkout):
-    done = checkout.run("hintdistill", "student-eval", *CELL, "--arm", "gpt")
-    assert done.returncode == 2 and "sft" in done.stderr
+    done = checkout.run("hintdistill", "student-eval", *CELL)
+    assert done.returncode == 2 and "--arm" in done.stderr
+    fails(checkout, "prompt-eval", *CELL, "--arm", "gpt", say=["placebos.yaml", "arm 'gpt'"])
     assert checkout.run("hintdistill", "no-such-stage").returncode == 2
     listed = checkout.run("hintdistill", "--help")
     assert "teacher" in listed.stdout and "publish" in listed.stdout

@@ -4,11 +4,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from hintdistill.core.by_name import import_by_name
+from hintdistill.core.by_name import import_by_name, names_in
 from hintdistill.core.records import Message, Model, Sha256
 
 if TYPE_CHECKING:
     from hintdistill.llm.server.client import Server
+
+
+PACKAGE = "hintdistill.llm.engines"  # a module an engine
 
 
 class Request(NamedTuple):
@@ -60,11 +63,14 @@ class EngineSetup(NamedTuple):
     make_server: "Callable[[], Server]"  # the one that the environment names
 
 
-def open_engine(name: str, setup: EngineSetup) -> Engine:
-    """The engine of that name, a module of `hintdistill.llm.engines`, with its model loaded.
+def engine_names() -> list[str]:
+    return names_in(PACKAGE)
 
-    A UserError where there is no such engine, a file, package or environment variable is missing,
-    or the engine can't run that kind of model.
+
+def open_engine(name: str, setup: EngineSetup) -> Engine:
+    """The engine of that name, with its model loaded.
+
+    A UserError where a file, package or environment variable is missing, or the engine can't run
+    that kind of model.
     """
-    package, what = "hintdistill.llm.engines", "params.yaml, rollout.engine: engine"
-    return import_by_name(package, name, what).open_engine(setup)
+    return import_by_name(PACKAGE, name, "engine").open_engine(setup)

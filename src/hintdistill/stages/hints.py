@@ -2,7 +2,7 @@
 
 import logging
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from hintdistill.core.cell import Cell, cell_command
 from hintdistill.core.errors import UserError
@@ -15,7 +15,7 @@ from hintdistill.hints.write.curate import (
     prune,
     read_failures,
 )
-from hintdistill.hints.write.registry import find_writer
+from hintdistill.hints.write.registry import find_writer, writer_names
 from hintdistill.stages.shared.server import make_server
 
 log = logging.getLogger(__name__)
@@ -26,6 +26,13 @@ class WriterParams(DuplicateParams):
 
     writers: list[str] = Field(min_length=1)
     prune: list[str]
+
+    @field_validator("writers")
+    @classmethod
+    def _are_there(cls, writers: list[str]) -> list[str]:
+        if unknown := set(writers) - set(known := writer_names()):
+            raise ValueError(f"expected some of {known}, got {sorted(unknown)}")
+        return writers
 
 
 class HintsParams(StageParams):

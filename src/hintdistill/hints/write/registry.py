@@ -3,10 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from hintdistill.core.by_name import import_by_name
+from hintdistill.core.by_name import import_by_name, names_in
 from hintdistill.core.records import Episode, Rejection, Task
 from hintdistill.hints.write.curate import RawHint
 from hintdistill.llm.server.client import Server
+
+PACKAGE = "hintdistill.hints.write.writers"  # a module a writer
 
 
 class Written(NamedTuple):
@@ -20,7 +22,10 @@ class Written(NamedTuple):
 WriteHints = Callable[[Sequence[Episode], Mapping[str, Task], Callable[[], Server]], Written]
 
 
+def writer_names() -> list[str]:
+    return names_in(PACKAGE)
+
+
 def find_writer(name: str) -> WriteHints:
-    """The writer of that name, as `hints.writers` lists it; a UserError names those there are."""
-    package, what = "hintdistill.hints.write.writers", "params.yaml, hints.writers: writer"
-    return import_by_name(package, name, what).write_hints
+    """The writer of that name; a UserError names those that there are."""
+    return import_by_name(PACKAGE, name, "hint writer").write_hints

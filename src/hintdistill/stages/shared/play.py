@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, field_validator
 
 from hintdistill.agents.episode.registry import make_agent
 from hintdistill.agents.episode.rollout import NO_HINTS, ArmSetup, GivenHints, RolloutParams, play
@@ -13,7 +13,7 @@ from hintdistill.core.files import write_jsonl
 from hintdistill.core.params import AGENT_BLOCK, ENV_BLOCK, StageParams
 from hintdistill.core.scratch import Scratch
 from hintdistill.environments.common.registry import games_of
-from hintdistill.llm.engine import Engine, EngineSetup, open_engine
+from hintdistill.llm.engine import Engine, EngineSetup, engine_names, open_engine
 from hintdistill.stages.shared.server import make_server
 
 
@@ -23,6 +23,13 @@ class ModelRolloutParams(RolloutParams):
     engine: str
     dtype: Literal["float32", "bfloat16"]  # of engine transformers
     threads: PositiveInt
+
+    @field_validator("engine")
+    @classmethod
+    def _is_there(cls, engine: str) -> str:
+        if engine not in (known := engine_names()):
+            raise ValueError(f"expected one of {known}")
+        return engine
 
 
 class PlayingAgentParams(AgentParams):
