@@ -40,7 +40,7 @@ def write_utility(env: str, agent: str, below: float) -> tuple[Path, list[str]]:
     "--below", default=0.0, show_default=True, help="Difference in success, as in 0.05: 5 points."
 )
 def command(env: str, agent: str, below: float) -> None:
-    """What each hint is worth on split dev, and which are not worth BELOW."""
+    """Say what each hint is worth on split dev, and which hints are not worth BELOW."""
     path, texts = write_utility(env, agent, below)
     click.echo(f"written to {path}")
     click.echo("to add to hints.prune in params.yaml:" if texts else "no hint to prune")

@@ -180,6 +180,7 @@ def test_hints_are_well_formed_and_no_wording_stands_twice():
     assert all(len(habit.hints) >= 6 and len(habit.held_out) >= 2 for habit in HABITS.habits)
 
 
+@pytest.mark.long
 def test_names_of_an_episode_are_names_and_no_words_of_a_hint(panel, shop):
     for task, episode in shop(tasks_of(panel), None):
         names, wish = RULES.names_of(episode), read_wish(task.instruction)
@@ -202,6 +203,7 @@ def test_every_wording_that_is_shown_prevents_its_habit_alone(habit):
         assert HABITS.prevented_by(other) == set()
 
 
+@pytest.mark.long
 def test_hints_make_the_shopper_earn_more_and_useless_ones_change_nothing(panel, shop):
     tasks = tasks_of(panel)
     plain, hinted = shop(tasks, None), shop(tasks, None, hints=EVERYTHING)
@@ -237,6 +239,7 @@ def test_each_mistake_is_diagnosed_with_the_hint_against_it(panel, shop):
     assert seen > 5
 
 
+@pytest.mark.long
 def test_slips_are_not_its_own_turns_and_it_recovers(panel, shop):
     protocol = make_agent("react", "webshop", {"examples": 0})
     tasks = tasks_of(panel)

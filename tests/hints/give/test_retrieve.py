@@ -41,6 +41,7 @@ TASKS = {t.task_id: t for t in (task("1", "put a mug in fridge."), task("2", "pu
 @pytest.mark.parametrize("name", RETRIEVERS)
 @settings(max_examples=30)
 @given(bank=banks, k=st.integers(1, 4), instruction=st.sampled_from(["cool a cup.", "zzz"]))
+@pytest.mark.long
 def test_k_hints_of_the_type_once_each_whatever_the_banks_order(name, bank, k, instruction):
     wanted = task("3", instruction)
     found = opened(name, bank, TASKS, k)(wanted, ROOM)

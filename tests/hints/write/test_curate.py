@@ -27,6 +27,7 @@ raw_hints = st.builds(
 @pytest.mark.parametrize("duplicates", [BY_RATIO, BY_COSINE])
 @settings(max_examples=40)
 @given(raw=st.lists(raw_hints, max_size=12), random=st.randoms())
+@pytest.mark.long
 def test_curation_ignores_order_and_keeps_every_source(duplicates, raw, random):
     bank = curate(raw, "alfworld", duplicates)
     shuffled = list(raw)

@@ -518,6 +518,7 @@ def start_process(name, **changes):
     )  # fmt: skip
 
 
+@pytest.mark.long
 def test_two_processes_share_cache_and_ledger(serve, client, caplog):
     server = serve(lambda n, body: Reply(echo(n, body), seconds=0.02))
     expected = str([f"Q{i}" for i in range(20)])
@@ -534,6 +535,7 @@ def test_two_processes_share_cache_and_ledger(serve, client, caplog):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.long
 def test_a_stopped_process_pays_for_no_call_twice(serve, client, number):
     all_sent, stopping = threading.Barrier(4), threading.Event()
 
@@ -598,6 +600,7 @@ def test_worst_cases_under_way_are_waited_for_not_taken_for_spent(serve, client)
     assert 1 < server.most_at_once < 8 and spending()[0].money == pytest.approx(10 * COST)
 
 
+@pytest.mark.long
 def test_the_cap_holds_over_processes(serve):
     server = serve(lambda n, body: Reply(completion("x", 100, 0, 8), seconds=0.02))
     cap = 9 * WORST
@@ -699,6 +702,7 @@ def test_plain_text_is_sent_as_it_is(serve, client):
     assert server.bodies[0]["messages"] == [{"role": "user", "content": text}]
 
 
+@pytest.mark.long
 def test_the_key_is_nowhere(serve, client, tmp_path, caplog):
     key = os.environ["OPENAI_API_KEY"]
     caplog.set_level(logging.DEBUG)
