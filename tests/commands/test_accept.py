@@ -102,7 +102,7 @@ def test_comments_docstrings_and_layout_are_accepted_without_the_artifacts(clone
         ("code_of/double.py", "return", "return (", r"code_of/double\.py is no Python"),
         ("code_of/notes.txt", "n", "m", r"code_of/notes\.txt differs"),
         ("one.txt", "1", "2", r"one\.txt differs from commit"),
-        ("params.yaml", "k: 1", "k: 2", r"but code .* for first, also changed: params"),
+        ("params.yaml", "k: 1", "k: 2", r"but code .* for first, also changed: k in params"),
         ("dvc.yaml", "second.txt first.txt", "second.txt  first.txt", "changed command"),
     ],
 )  # fmt: skip

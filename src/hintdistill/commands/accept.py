@@ -7,6 +7,7 @@ be at hand.
 
 import ast
 import hashlib
+import logging
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -104,8 +105,10 @@ def _changed_code(stage: Any, changes: list[str | Mapping[str, Any]]) -> Iterato
             if isinstance(state, dict) and path == "changed outs":
                 wrong = [p for p, how in state.items() if how == "modified"]
             elif isinstance(state, dict):
-                wrong = [p for p, how in state.items() if isinstance(how, dict) or how == "new"]
-                wrong += [p for p, how in state.items() if p in made and how == "modified"]
+                wrong = [p for p, how in state.items() if p in made and how == "modified"]
+                wrong += [p for p, how in state.items() if how == "new"]
+                for file, keys in state.items():
+                    wrong += [f"{key} in {file}" for key in keys] if isinstance(keys, dict) else []
             else:
                 wrong = [path]
             if wrong:
@@ -120,6 +123,7 @@ def accept() -> list[str]:
     """Note the present code in dvc.lock as that of the recorded outs; returns the stages."""
     from dvc.repo import Repo, lock_repo
 
+    logging.getLogger("dvc").setLevel(logging.WARNING)  # else a line for each stage
     repo = Repo()
     with lock_repo(repo):
         status = repo.status()
@@ -131,9 +135,10 @@ def accept() -> list[str]:
         for stage in accepted:
             for dep in stale[stage]:
                 dep.save()
-            if all(out.exists for out in stage.outs):
-                repo.stage_cache.save(stage)  # DVC's run cache, which others pull
+        for stage in accepted:
             stage.dump(update_pipeline=False)
+            if all(item.exists for item in (*stage.deps, *stage.outs)):
+                repo.stage_cache.save(stage)  # DVC's run cache, which others pull
     return sorted(stage.addressing for stage in accepted)
 
 
