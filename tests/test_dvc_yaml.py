@@ -118,6 +118,7 @@ def test_no_stage_of_one_environment_or_agent_depends_on_anothers(stages):
                 assert not others & {*path.parts, path.stem}, f"{stage.name}: {path}"
 
 
+@pytest.mark.long
 def test_a_stage_reads_its_dependencies_as_dvc_resolves_them(stages, tmp_path, monkeypatch):
     monkeypatch.chdir(stages["report"][0].repo.root_dir)
     for name, cells in stages.items():

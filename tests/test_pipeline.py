@@ -13,7 +13,7 @@ from hintdistill.core.errors import UserError
 from hintdistill.core.files import read_jsonl
 from hintdistill.core.records import Episode, Hint, Task, TrainingRow
 from hintdistill.evaluation.arms import ARMS, COMPARISONS
-from hintdistill.evaluation.figures import CauseRow, EpisodeRow
+from hintdistill.evaluation.figures import CauseRow, CellFigures, EpisodeRow
 from hintdistill.stages import report
 
 CELL = "data/alfworld/react"
@@ -154,11 +154,12 @@ def test_a_report_of_two_agents_shows_each_apart(finished, tmp_path, monkeypatch
     assert not Path("metrics/summary.json").exists()
     figures = cell.read_text()
     Path("metrics/cells/alfworld-stateact.json").write_text(
-        figures.replace("alfworld,react", "alfworld,stateact")
+        figures.replace('"react"', '"stateact"')
     )
     assert CliRunner().invoke(report.command).exit_code == 0
     summary = json.loads(Path("metrics/summary.json").read_text())["alfworld"]
-    assert summary["react"] == summary["stateact"] == json.loads(figures)["summary"]
+    nested = CellFigures.model_validate_json(figures).summary.nested()
+    assert summary["react"] == summary["stateact"] == nested
     agents = [
         row["agent"]
         for row in csv.DictReader(Path("metrics/episodes.csv").read_text().splitlines())

@@ -37,6 +37,7 @@ def test_no_value_breaks_an_action_or_a_page(catalogue):
         assert len(set(product["Attributes"])) == len(product["Attributes"]) >= 2
 
 
+@pytest.mark.long
 def test_near_duplicates_make_the_choice_matter(catalogue):
     """For a fifth of the goals the first hit pays less than another of the first ten."""
     goals, search = synthetic_goals(catalogue)[:300], Bm25Search(catalogue)
@@ -54,6 +55,7 @@ def test_near_duplicates_make_the_choice_matter(catalogue):
     assert first < 0.8 * len(goals) < 0.95 * len(goals) < best
 
 
+@pytest.mark.long
 def test_an_environment_takes_thousands_of_steps_a_second(catalogue):
     env = WebShopEnv(catalogue, synthetic_goals(catalogue))
     actions = ["search[rain jacket]", "click[next >]", "click[< prev]", "click[back to search]"]

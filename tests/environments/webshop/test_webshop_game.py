@@ -219,6 +219,7 @@ def test_ten_thousand_odd_actions_raise_nothing_and_change_nothing(catalogue):
         assert (env.observation, env.clickables, env.selected_options) == before
 
 
+@pytest.mark.long
 def test_huge_searches_find_nothing_and_end(catalogue):
     env = WebShopEnv(catalogue, synthetic_goals(catalogue), Bm25Search(catalogue))
     began = time.monotonic()

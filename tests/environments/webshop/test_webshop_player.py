@@ -226,6 +226,7 @@ def test_useless_hints_are_drawn_for_any_task(panel):
         assert drawn and not prevented & {h.name for h in HABITS.habits if h.concerns(wish)}
 
 
+@pytest.mark.long
 def test_each_mistake_is_diagnosed_with_the_hint_against_it(panel, shop):
     seen = 0
     for task, episode in shop(tasks_of(panel), None):

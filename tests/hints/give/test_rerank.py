@@ -68,6 +68,7 @@ BY_BM25 = [(1, "bm25"), (2, "bm25"), (3, "bm25")]
         (failure(400, "This model's maximum context length is 64 tokens."), BY_BM25),
     ],
 )
+@pytest.mark.long
 def test_what_an_answer_leads_to(serve, reranker, reply, expected):
     server = serve(lambda n, body: reply)
     (refs,) = reranker()([START])

@@ -70,6 +70,7 @@ def test_words_find_the_hint_that_has_them(name):
     assert first_of(name, "look for mug below a lamp") == BANK[1].text
 
 
+@pytest.mark.long
 def test_embedding_finds_a_paraphrase_that_shares_no_word():
     """Words have nothing to go by there, and give the hint that is mentioned most."""
     for instruction, text in (

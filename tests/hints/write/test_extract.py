@@ -299,6 +299,7 @@ answers = st.one_of(
 
 
 @given(answers)
+@pytest.mark.long
 def test_any_text_gives_hints_in_good_form_or_reasons(text):
     reading = read_hints(text, {"mug"}, PLACEHOLDERS)
     assert reading.hints or reading.refused
@@ -352,6 +353,7 @@ def test_writers_alone_and_both_in_one_bank(serve, stage):
     assert len(server.bodies) == 4 and stage(["diagnose", "extract"]) == (mixed, again)
 
 
+@pytest.mark.long
 def test_a_stopped_stage_pays_nothing_twice_and_says_how_far_it_is(
     serve, stage, monkeypatch, caplog
 ):

@@ -208,7 +208,7 @@ def test_a_whole_stage_stops_at_the_cap_and_goes_on(serve, checkout, games):
         (3, "small", False)
     ] * 2
     table = checkout.run("hintdistill", "spent").stdout
-    assert "failures@alfworld-react-base" in table and "0.006000" in table
+    assert "failures@alfworld-react" in table and "0.006000" in table
 
     assert "HTTP Request" not in done.stderr
     key = os.environ["OPENAI_API_KEY"].encode()

@@ -7,19 +7,13 @@ import sys
 
 import numpy as np
 import pytest
-import torch
 from conftest import envs_of
-from peft import LoraConfig, get_peft_model
-from transformers import AutoModelForCausalLM
 
 from hintdistill.agents.episode.rollout import Limits, play_cohort
 from hintdistill.core.errors import UserError
 from hintdistill.core.records import Message
 from hintdistill.llm import gguf
 from hintdistill.llm.engine import Request
-from hintdistill.llm.engines import openvino
-from hintdistill.llm.engines.openvino import OpenvinoEngine, cached_tokens
-from hintdistill.llm.engines.transformers import TransformersEngine
 
 LIMITS = {"threads": 1, "max_new_tokens": 6}
 PROMPTS = [
@@ -41,9 +35,19 @@ def cache(tmp_path_factory):
         yield folder
 
 
+def openvino_engine(*arguments, **limits):
+    from hintdistill.llm.engines.openvino import OpenvinoEngine  # takes seconds to import
+
+    return OpenvinoEngine(*arguments, **limits)
+
+
 @pytest.fixture(scope="module")
 def adapter(base_model, tmp_path_factory):
     """A LoRA adapter that changes the model a little, everywhere."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
     folder = tmp_path_factory.mktemp("adapter")
     torch.manual_seed(0)
     config = LoraConfig(
@@ -58,7 +62,7 @@ def adapter(base_model, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def engine(base_model):
-    return OpenvinoEngine(base_model, None, **LIMITS)
+    return openvino_engine(base_model, None, **LIMITS)
 
 
 def talk(text, *more):
@@ -83,8 +87,10 @@ def test_turns_agree_with_transformers_and_an_adapter_changes_them(
     base_model, adapter, engine, adapted
 ):
     chosen = adapter if adapted else None
+    from hintdistill.llm.engines.transformers import TransformersEngine
+
     reference = answers(TransformersEngine(base_model, chosen, dtype="float32", **LIMITS))
-    ours = OpenvinoEngine(base_model, chosen, **LIMITS) if adapted else engine
+    ours = openvino_engine(base_model, chosen, **LIMITS) if adapted else engine
     said = answers(ours)
     assert sum(a == b for a, b in zip(said, reference, strict=True)) >= len(PROMPTS) - 2
     assert (ours.adapter is not None) == adapted
@@ -103,19 +109,21 @@ def test_a_cohort_is_the_same_whatever_was_played_before(base_model, engine, gam
 
     play(engine, train[1:2])
     after_others = play(engine, train[:1])
-    assert after_others == play(OpenvinoEngine(base_model, None, **LIMITS), train[:1])
+    assert after_others == play(openvino_engine(base_model, None, **LIMITS), train[:1])
     assert all(e.n_turns >= 2 and e.tokens_prompt_new < e.tokens_prompt for e in after_others)
 
 
 def test_new_tokens_are_those_the_pipeline_encodes(base_model, monkeypatch):
     """One token a step: the steps before the first answer count what is encoded."""
+    from hintdistill.llm.engines import openvino
+
     monkeypatch.setattr(openvino, "BATCHED_TOKENS", 1)
-    engine = OpenvinoEngine(base_model, None, **LIMITS)
+    engine = openvino_engine(base_model, None, **LIMITS)
     long = "You see a cup 1, a plate 2 and a fork 3. " * 4
     dialogue = talk(long)
     for changed in (False, False, True, False):
         prompt = engine.renderer.prompt(dialogue)
-        expected = len(prompt) - cached_tokens(engine._cached.get(0, []), prompt)
+        expected = len(prompt) - openvino.cached_tokens(engine._cached.get(0, []), prompt)
         tensor = engine._openvino.Tensor(np.array([prompt]))
         handle = engine._pipeline.add_request(0, tensor, engine._decoding)
         steps, output = 0, []
@@ -171,16 +179,16 @@ def test_a_file_is_reused_by_content_and_a_damaged_one_is_not(
 def test_what_it_can_not_run_is_said(base_model, tmp_path, monkeypatch):
     copy = shutil.copytree(base_model, tmp_path / "copy")
     with pytest.raises(UserError, match="PEFT adapter"):
-        OpenvinoEngine(copy, tmp_path / "none", **LIMITS)
+        openvino_engine(copy, tmp_path / "none", **LIMITS)
     config = json.loads((copy / "config.json").read_text())
     (copy / "config.json").write_text(json.dumps({**config, "model_type": "qwen2"}))
     with pytest.raises(UserError, match=r"'llama', got 'qwen2'.*transformers"):
-        OpenvinoEngine(copy, None, **LIMITS)
+        openvino_engine(copy, None, **LIMITS)
     (copy / "config.json").unlink()
     with pytest.raises(UserError, match=r"config\.json"):
-        OpenvinoEngine(copy, None, **LIMITS)
+        openvino_engine(copy, None, **LIMITS)
     with pytest.raises(UserError, match="safetensors"):
-        OpenvinoEngine(tmp_path / "none", None, **LIMITS)
+        openvino_engine(tmp_path / "none", None, **LIMITS)
     monkeypatch.setitem(sys.modules, "openvino_genai", None)
     with pytest.raises(UserError, match="make setup"):
-        OpenvinoEngine(base_model, None, **LIMITS)
+        openvino_engine(base_model, None, **LIMITS)

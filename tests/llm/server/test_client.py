@@ -132,6 +132,7 @@ def test_connections_stay_open_over_calls(serve, client):
     assert len(server.bodies) == 4 and len(opened) == 1
 
 
+@pytest.mark.long
 def test_a_pause_that_the_server_asks_for_is_kept(serve, client):
     def busy_once(number, body):
         slow_down = failure(429, "slow down", (("Retry-After", "0.4"),))
@@ -173,6 +174,7 @@ def test_a_connection_cut_in_the_middle_counts_at_its_worst(serve, client):
 
 
 @pytest.mark.parametrize("drip", [False, True], ids=["late", "byte by byte"])
+@pytest.mark.long
 def test_a_slow_answer_is_given_up_at_the_deadline(serve, client, drip):
     server = serve(lambda n, body: Reply(echo(n, body), seconds=0.05 if drip else 0.9, drip=drip))
     began = time.monotonic()
@@ -339,6 +341,7 @@ def test_prompts_that_are_too_long_together_are_asked_for_again(serve, client):
     assert texts(client().complete_all([ask("a"), ask("b")])) == ["A", "B"]
 
 
+@pytest.mark.long
 def test_after_a_failure_answers_under_way_are_kept_and_no_more_are_asked(serve, client):
     failed = threading.Event()
 
@@ -591,6 +594,7 @@ def test_requests_at_once_cannot_cross_the_cap_together(serve, client):
     assert spending()[0].money == pytest.approx(2 * WORST) and spending()[0].money <= cap
 
 
+@pytest.mark.long
 def test_worst_cases_under_way_are_waited_for_not_taken_for_spent(serve, client):
     server = serve(lambda n, body: Reply(echo(n, body), seconds=0.05))
     answers = client(cap=10 * COST + 2 * WORST, concurrency=8).complete_all(

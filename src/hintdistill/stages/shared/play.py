@@ -81,13 +81,13 @@ def play_arm(
 ) -> None:
     """Play one episode on every task of a split and write them to `out`, sorted."""
     cell, rollout = Cell(item["env"], item["agent"]), params.rollout
-    panel = cell.read_panel()
-    tasks = panel.tasks_of(split)
-    agent = make_agent(cell.agent, cell.env, params.agent.protocol)
     engine = make_engine(params, cell, adapter, f"{stage}@{'-'.join(item.values())}")
     # A run that was stopped does not go on with another model of a server.
     settings = f"{params.model_dump_json()} {engine.model.model_dump_json()} {hints.asks}"
     scratch = Scratch(stage, item, settings)
+    panel = cell.read_panel()
+    tasks = panel.tasks_of(split)
+    agent = make_agent(cell.agent, cell.env, params.agent.protocol)
     setup = ArmSetup(arm, agent, hints, rollout, params.task.step_limit, rollout.seed)
     with games_of(cell.env).open_envs(panel, min(rollout.cohort, len(tasks))) as envs:
         episodes = play(tasks, envs, engine, setup, cohort=rollout.cohort, folder=scratch.folder)
