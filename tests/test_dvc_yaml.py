@@ -217,7 +217,10 @@ def test_dvc_yaml_has_the_arms_of_the_table(stages):
         arms = {path.stem for path in paths_of(stage) if path.parent.name == "eval"}
         assert arms == set(ARMS)
     for arm in TABLE:
-        assert set(arm.against) <= set(ARMS) - {arm.name}
+        assert set(arm.against) <= set(ARMS) - {arm.name} and arm.weights in ("base", *STUDENTS)
+    for env in ENVS:
+        sentences = yaml.safe_load((ROOT / f"prompts/{env}/placebos.yaml").read_text())
+        assert set(sentences) == {arm.name for arm in TABLE if arm.hints == "sentences"}
 
 
 def test_the_report_depends_on_every_cell(stages):

@@ -3,7 +3,7 @@
 dvc.yaml's matrices list the same arms; a test compares them.
 """
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 
 class ArmEntry(NamedTuple):
@@ -11,15 +11,18 @@ class ArmEntry(NamedTuple):
 
     name: str
     words: str
-    student: bool = False  # an adapter trained on its own rows plays; otherwise the base model does
-    hinted: bool = False  # its prompts have hints, or what stands in their place
+    weights: str = "base"  # or the student whose adapter plays
+    # Of the bank, the sentences of prompts/{env}/placebos.yaml, or none at all.
+    hints: Literal["none", "bank", "sentences"] = "none"
     against: tuple[str, ...] = ("base",)  # the arms that it is compared with
     headline: bool = False  # shown where there is room for few
 
     @property
     def stage(self) -> str:
         """The stage that plays it on the eval split."""
-        return "student_eval" if self.student else "prompt_eval" if self.hinted else "base_eval"
+        if self.weights != "base":
+            return "student_eval"
+        return "base_eval" if self.hints == "none" else "prompt_eval"
 
     def address(self, cell: str) -> str:
         """How DVC names that stage for a cell, as in `prompt_eval@alfworld-react-rag`."""
@@ -28,18 +31,18 @@ class ArmEntry(NamedTuple):
 
 TABLE = (
     ArmEntry("base", "no hints", against=(), headline=True),
-    ArmEntry("rag", "k retrieved hints in the prompt", hinted=True, headline=True),
-    ArmEntry("placebo_wrong_type", "k hints for another task type", hinted=True),
-    ArmEntry("placebo_constant", "k irrelevant sentences", hinted=True),
-    ArmEntry("sft", "LoRA on base's own successes, no hints", student=True, headline=True),
+    ArmEntry("rag", "k retrieved hints in the prompt", hints="bank", headline=True),
+    ArmEntry("placebo_wrong_type", "k hints for another task type", hints="sentences"),
+    ArmEntry("placebo_constant", "k irrelevant sentences", hints="sentences"),
+    ArmEntry("sft", "LoRA on base's own successes, no hints", weights="sft", headline=True),
     ArmEntry(
         "distilled",
         "LoRA on the teacher's stripped successes, no hints",
-        student=True,
+        weights="distilled",
         against=("base", "sft", "rag"),
         headline=True,
     ),
 )
 ARMS = {arm.name: arm for arm in TABLE}
-STUDENTS = tuple(arm.name for arm in TABLE if arm.student)
+STUDENTS = tuple(arm.name for arm in TABLE if arm.weights == arm.name != "base")
 COMPARISONS = tuple((arm.name, other) for arm in TABLE for other in arm.against)
