@@ -195,14 +195,6 @@ def test_names_of_an_episode_are_names_and_no_words_of_a_hint(panel, shop):
         assert said == f"a name in place of a placeholder: {wish.name}"
 
 
-@pytest.mark.parametrize("habit", HABITS.habits, ids=lambda habit: habit.name)
-def test_every_wording_that_is_shown_prevents_its_habit_alone(habit):
-    for hint in habit.hints:
-        assert HABITS.prevented_by(f"Instructions.\n- {hint}\n- Else.") == {habit.name}
-    for other in (*habit.held_out, *HABITS.general, *IRRELEVANT):
-        assert HABITS.prevented_by(other) == set()
-
-
 @pytest.mark.long
 def test_hints_make_the_shopper_earn_more_and_useless_ones_change_nothing(panel, shop):
     tasks = tasks_of(panel)
