@@ -17,15 +17,16 @@ IGNORE_FILE = Path(".dvcignore")
 _TEMPLATE = re.compile(r"\$\{([\w.]+)\}")
 
 
-def read_stages() -> dict[str, dict[str, Any]]:
-    """Stages of dvc.yaml by name, templates and all; a UserError where the file has none."""
+def read_stages(
+    path: Path = DVC_FILE,
+    holds: str = "the pipeline's stages",
+    mend: str = "Run from the repository's root, or restore the file with `git checkout`.",
+) -> dict[str, dict[str, Any]]:
+    """Stages of a file of DVC by name, as written; a UserError (`holds`, `mend`) if it has none."""
     try:
-        return yaml.safe_load(DVC_FILE.read_text(encoding="utf-8"))["stages"]
+        return yaml.safe_load(path.read_text(encoding="utf-8"))["stages"]
     except (OSError, yaml.YAMLError, TypeError, KeyError) as error:
-        raise UserError(
-            f"{DVC_FILE}: expected the pipeline's stages: {error!r:.200}. Run from the "
-            "repository's root, or restore the file with `git checkout`."
-        ) from None
+        raise UserError(f"{path}: expected {holds}: {error!r:.200}. {mend}") from None
 
 
 def declared_deps(stage: str, item: Mapping[str, str]) -> list[Path]:

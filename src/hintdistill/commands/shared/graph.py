@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from hintdistill.core.declared import read_stages
 from hintdistill.core.errors import UserError
 
 LOCK = Path("dvc.lock")
@@ -15,13 +14,9 @@ REPORT = "report"  # the last stage
 
 def read_lock() -> Mapping[str, Any]:
     """Stages by name, each with its `cmd`, `deps`, `params` and `outs`."""
-    try:
-        return yaml.safe_load(LOCK.read_text(encoding="utf-8"))["stages"]
-    except (OSError, yaml.YAMLError, TypeError, KeyError) as error:
-        raise UserError(
-            f"{LOCK}: expected DVC's record of a run: {error!r:.200}. Run `dvc repro` first, or "
-            "`git checkout dvc.lock`."
-        ) from None
+    return read_stages(
+        LOCK, "DVC's record of a run", "Run `dvc repro` first, or `git checkout dvc.lock`."
+    )
 
 
 def git_outs() -> set[str]:

@@ -50,4 +50,3 @@ HABITS = read_habits(
     },
     lambda instruction: Situation(require_goal(instruction)),
 )
-GENERAL = HABITS.general

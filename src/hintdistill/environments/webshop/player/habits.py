@@ -20,4 +20,3 @@ HABITS = read_habits(
     },
     read_wish,
 )
-GENERAL = HABITS.general
