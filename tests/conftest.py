@@ -191,12 +191,11 @@ def base_model(smoke_run: Repro | None, tmp_path_factory) -> Path:
     """The folder of the real base model; the smoke run's, if there is one, once it is made."""
     if smoke_run and smoke_run.has_begun("demos@alfworld-react"):
         return smoke_run.checkout.folder / "models/base"
-    from hintdistill.training.base import load_base
-    from hintdistill.training.sft.export import save_model
+    from hintdistill.training.base import make_base
 
     folder = tmp_path_factory.mktemp("base")
     source = yaml.safe_load((ROOT / "params.yaml").read_text())["base"]["source"]
-    save_model(*load_base(source), folder, "# base\n")
+    make_base(source, folder, "# base\n")
     return folder
 
 

@@ -87,7 +87,7 @@ def test_every_stage_of_dvc_yaml_is_a_file_and_says_what_it_does(stages):
 
 def test_dvc_yaml_fits_on_a_few_screens():
     lines = (ROOT / "dvc.yaml").read_text().splitlines()
-    assert len(lines) <= 320
+    assert len(lines) <= 340
     assert sum(line.startswith("      - src/") for line in lines) <= 130
 
 

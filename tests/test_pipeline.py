@@ -227,11 +227,13 @@ def test_adapter_loads_with_plain_transformers_and_peft(finished, monkeypatch):
     assert config["target_modules"] == sorted(config["target_modules"])
 
 
-def test_a_base_can_be_any_model_folder(finished):
-    from hintdistill.training.base import load_base
+def test_a_base_can_be_any_model_folder(finished, tmp_path):
+    from hintdistill.training.base import make_base
 
-    network, tokenizer = load_base(str(finished.folder / "models/base"))
-    assert network.config.vocab_size == len(tokenizer) == 49152
+    base = finished.folder / "models/base"
+    make_base(str(base), tmp_path / "copy", (base / "README.md").read_text())
+    for path in base.iterdir():
+        assert (tmp_path / "copy" / path.name).read_bytes() == path.read_bytes(), path.name
 
 
 def test_no_absolute_path_in_what_a_run_leaves(finished):

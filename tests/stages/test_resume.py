@@ -133,7 +133,7 @@ def test_training_resumes_at_a_checkpoint_and_ends_in_the_same_bytes(
             lambda self, **kwargs: (self.add_callback(Kill()), train(self, **kwargs)),
         )
         with pytest.raises(Killed):
-            sft.fine_tune(base, talks, TINY, tmp_path / "stopped", method, lambda *_: None)
+            sft.fine_tune(base, talks, TINY, {}, tmp_path / "stopped", method, lambda *_: None)
     # A checkpoint that the kill left half-written must not be taken for a whole one.
     half = tmp_path / "stopped/checkpoint-9"
     half.mkdir()
@@ -142,7 +142,7 @@ def test_training_resumes_at_a_checkpoint_and_ends_in_the_same_bytes(
     for name in ("stopped", "whole"):
         with open_live(tmp_path / f"{name}-live") as live:
             logs = loss_logger(live)
-            trained = sft.fine_tune(base, talks, TINY, tmp_path / name, method, logs)
+            trained = sft.fine_tune(base, talks, TINY, {}, tmp_path / name, method, logs)
         out = tmp_path / f"{name}-out"
         if method == "lora":
             card = {"arm": "sft", "env": "alfworld", "agent": "react", "rows": 3, "steps": 3}
@@ -150,7 +150,7 @@ def test_training_resumes_at_a_checkpoint_and_ends_in_the_same_bytes(
             weights = dict(trained.model.named_parameters())
             assert any(float(w.abs().sum()) > 0 for name, w in weights.items() if "lora_B" in name)
         else:
-            save_model(trained.model, trained.tokenizer, out, "a card")
+            save_model(trained.model, out, "a card")
             before = (base / "model.safetensors").read_bytes()
             assert (out / "model.safetensors").read_bytes() != before
     losses = [tmp_path / f"{name}-live/plots/metrics/loss.tsv" for name in ("stopped", "whole")]

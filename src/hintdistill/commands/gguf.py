@@ -10,6 +10,7 @@ from hintdistill.core.errors import UserError
 from hintdistill.core.params import StageParams
 from hintdistill.evaluation.arms import STUDENTS
 from hintdistill.llm.gguf import cached_gguf
+from hintdistill.llm.gguf_tokenizer import prove_tokenizer
 
 
 class GgufParams(StageParams):
@@ -26,6 +27,7 @@ def command(env: str, agent: str, folder: Path) -> None:
     """
     cell = Cell(env, agent)
     model = GgufParams.read().model.folder(cell)
+    prove_tokenizer(cached_gguf(model, None), model)
     adapters = [path for path in map(cell.adapter, STUDENTS) if path.is_dir()]
     for adapter in (None, *adapters):
         name = adapter.name if adapter else cell.name

@@ -52,7 +52,13 @@ class Cell:
         return load_panel(read_jsonl(self.panel, Task), read_jsonl(self.games, Game))
 
 
-class ModelParams(Settings):
+class TemplateParams(Settings):
+    """The key of the shared block `model` that is read wherever its messages become tokens."""
+
+    chat_template_kwargs: dict[str, Any]  # variables of its chat template
+
+
+class ModelParams(TemplateParams):
     """Shared block `model`, which names the folder of the agent's model.
 
     DVC's templates can't choose between two paths, but they can append to one: nothing for the

@@ -14,7 +14,10 @@ from pathlib import Path
 
 from hintdistill.core.errors import UserError
 from hintdistill.core.files import file_sha256
+from hintdistill.llm import gguf_tokenizer
+from hintdistill.llm.gguf_tokenizer import add_tokenizer, cut_of
 from hintdistill.llm.model import weights
+from hintdistill.llm.model.chat import ChatRenderer
 
 log = logging.getLogger(__name__)
 CACHE = Path(".cache/gguf")
@@ -22,6 +25,7 @@ KEPT = 12  # files; the least recently used beyond these are removed
 ARCHITECTURE = "llama"
 # Packages that read, merge and write.
 CONVERTERS = ("gguf", "peft", "torch", "transformers")
+CODE = [Path(module) for module in (__file__, weights.__file__, gguf_tokenizer.__file__)]
 _HASH_DIGITS = 32
 
 
@@ -42,12 +46,13 @@ def require_llama(folder: Path) -> None:
         ("attention_bias", False, config.get("attention_bias", False)),
         ("mlp_bias", False, config.get("mlp_bias", False)),
         ("tokenizer", "BPE", tokenizer.get("model", {}).get("type")),
+        ("a cut of text that GGUF has a name for", True, cut_of(tokenizer) is not None),
     ]
     for key, value, came in expected:
         if came != value:
             raise UserError(
-                f"{folder}: engine openvino expects a model with {key} {value!r}, got "
-                f"{came!r}. Set rollout.engine to transformers in params.yaml."
+                f"{folder}: a GGUF file, which engine openvino needs, is made of a model with "
+                f"{key} {value!r}, got {came!r}. Set rollout.engine to transformers in params.yaml."
             )
 
 
@@ -58,7 +63,7 @@ def _source_key(folder: Path, adapter: Path | None) -> str:
         inputs += [adapter / weights.ADAPTER_WEIGHTS, adapter / "adapter_config.json"]
     versions = [f"{name} {metadata.version(name)}" for name in CONVERTERS]
     digest = hashlib.sha256(" ".join(versions).encode())
-    for path in [*sorted(inputs), Path(__file__), Path(weights.__file__)]:
+    for path in [*sorted(inputs), *CODE]:
         digest.update(f"\0{path.name}\0{file_sha256(path)}".encode())
     return digest.hexdigest()[:_HASH_DIGITS]
 
@@ -104,7 +109,6 @@ def cached_gguf(folder: Path, adapter: Path | None) -> Path:
 def write_gguf(folder: Path, adapter: Path | None, path: Path) -> None:
     """Convert a llama model folder, with an adapter merged in float32, to a GGUF file."""
     import gguf
-    from transformers import AutoTokenizer
 
     network = weights.load_merged(folder, adapter)
     config = network.config
@@ -123,41 +127,12 @@ def write_gguf(folder: Path, adapter: Path | None, path: Path) -> None:
     writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
     writer.add_layer_norm_rms_eps(config.rms_norm_eps)
     writer.add_file_type(gguf.LlamaFileType.MOSTLY_Q8_0)
-    _add_tokenizer(writer, AutoTokenizer.from_pretrained(folder), config.vocab_size)
+    add_tokenizer(writer, ChatRenderer.open(folder, {}), config.vocab_size)
     _add_weights(writer, network)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-
-
-def _add_tokenizer(writer, tokenizer, vocab_size: int) -> None:
-    """The vocabulary, for users of llama.cpp; the engine itself passes token ids."""
-    from gguf import TokenType
-
-    content = json.loads(tokenizer.backend_tokenizer.to_str())
-    tokens = [f"<unused_{i}>" for i in range(vocab_size)]
-    types = [TokenType.UNUSED] * vocab_size
-    for token, index in tokenizer.get_vocab().items():
-        tokens[index], types[index] = token, TokenType.NORMAL
-    for index, added in tokenizer.added_tokens_decoder.items():
-        types[index] = TokenType.CONTROL if added.special else TokenType.USER_DEFINED
-    writer.add_tokenizer_model("gpt2")
-    # How text is split before BPE: SmolLM2's own files split digits as well, which is lost
-    # where transformers reads a GGUF file; what is written is how this folder's tokenizer does.
-    splits_digits = '"Digits"' in json.dumps(content["pre_tokenizer"])
-    writer.add_tokenizer_pre("smollm" if splits_digits else "gpt-2")
-    writer.add_token_list(tokens)
-    writer.add_token_types(types)
-    merges = content["model"]["merges"]
-    writer.add_token_merges([m if isinstance(m, str) else " ".join(m) for m in merges])
-    writer.add_add_bos_token(False)
-    writer.add_eos_token_id(tokenizer.eos_token_id)
-    if tokenizer.bos_token_id is not None:
-        writer.add_bos_token_id(tokenizer.bos_token_id)
-    if tokenizer.pad_token_id is not None:
-        writer.add_pad_token_id(tokenizer.pad_token_id)
-    writer.add_chat_template(tokenizer.chat_template)
 
 
 def _add_weights(writer, network) -> None:

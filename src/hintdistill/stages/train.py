@@ -38,7 +38,15 @@ def command(env: str, agent: str, arm: str) -> None:
     scratch = Scratch("train", {**cell.item, "arm": arm}, params.model_dump_json())
     talks = [row.messages for row in rows]
     with open_live(cell.metrics / f"train-{arm}") as live:
-        trained = fine_tune(model, talks, params.train, scratch.folder, "lora", loss_logger(live))
+        trained = fine_tune(
+            model,
+            talks,
+            params.train,
+            params.model.chat_template_kwargs,
+            scratch.folder,
+            "lora",
+            loss_logger(live),
+        )
         live.summary |= trained.figures
     log.info("%s", trained.figures)
     partial, adapter = scratch.folder / "adapter", cell.adapter(arm)

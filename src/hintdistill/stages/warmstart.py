@@ -5,7 +5,7 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
-from hintdistill.core.cell import BASE, Cell, cell_command
+from hintdistill.core.cell import BASE, Cell, TemplateParams, cell_command
 from hintdistill.core.files import read_jsonl
 from hintdistill.core.panel import require_split
 from hintdistill.core.params import StageParams
@@ -29,6 +29,7 @@ class WarmstartParams(SftParams):
 
 
 class WarmstartStageParams(StageParams):
+    model: TemplateParams
     warmstart: WarmstartParams
 
 
@@ -36,7 +37,7 @@ class WarmstartStageParams(StageParams):
 def command(env: str, agent: str) -> None:
     """Fine-tune the base model on the demonstrations and merge: models/warm/."""
     from hintdistill.llm.model.weights import load_merged
-    from hintdistill.training.sft.export import replace_folder, save_model
+    from hintdistill.training.sft.export import copy_tokenizer, replace_folder, save_model
     from hintdistill.training.sft.live import loss_logger, open_live
     from hintdistill.training.sft.trainer import fine_tune
 
@@ -47,7 +48,15 @@ def command(env: str, agent: str) -> None:
     scratch = Scratch("warmstart", cell.item, params.model_dump_json())
     sft, talks = params.warmstart, [until_last_own(e.messages) for e in demos]
     with open_live(cell.metrics / "warmstart") as live:
-        trained = fine_tune(BASE, talks, sft, scratch.folder, sft.method, loss_logger(live))
+        trained = fine_tune(
+            BASE,
+            talks,
+            sft,
+            params.model.chat_template_kwargs,
+            scratch.folder,
+            sft.method,
+            loss_logger(live),
+        )
         live.summary |= trained.figures
     log.info("%s", trained.figures)
     card = f"# {cell.warm.name}\n\n`{BASE}` after a warm start on demonstrations of {env}.\n"
@@ -56,6 +65,7 @@ def command(env: str, agent: str) -> None:
     if sft.method == "lora":
         network.save_pretrained(scratch.folder / "adapter")
         network = load_merged(BASE, scratch.folder / "adapter")
-    save_model(network, trained.tokenizer, partial, card)
+    save_model(network, partial, card)
+    copy_tokenizer(BASE, partial)
     replace_folder(partial, cell.warm)
     scratch.drop()

@@ -75,7 +75,7 @@ def test_an_agent_plays_through_it(student, finished, served, serving, games, at
     adapter = student and finished.folder / f"models/adapters/{student}"
     panel = {task.task_id: (task, game) for task, game in games}
     tasks = [task for task in eval_tasks(games, 6) if task.type == TYPE]
-    local = OpenvinoEngine(model, adapter, threads=2, max_new_tokens=24)
+    local = OpenvinoEngine(model, adapter, {}, threads=2, max_new_tokens=24)
     with serving(served / f"{student or MODEL}.gguf") as server:
         remote = OpenaiEngine(model, adapter, server, max_new_tokens=24, seed=0)
         one, two = (

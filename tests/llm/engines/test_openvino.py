@@ -89,7 +89,7 @@ def test_turns_agree_with_transformers_and_an_adapter_changes_them(
     chosen = adapter if adapted else None
     from hintdistill.llm.engines.transformers import TransformersEngine
 
-    reference = answers(TransformersEngine(base_model, chosen, dtype="float32", **LIMITS))
+    reference = answers(TransformersEngine(base_model, chosen, {}, dtype="float32", **LIMITS))
     ours = openvino_engine(base_model, chosen, **LIMITS) if adapted else engine
     said = answers(ours)
     assert sum(a == b for a, b in zip(said, reference, strict=True)) >= len(PROMPTS) - 2

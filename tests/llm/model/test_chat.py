@@ -4,7 +4,6 @@ import pytest
 from conftest import envs_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from transformers import AutoTokenizer
 
 from hintdistill.core.files import read_jsonl
 from hintdistill.core.records import Episode, Message, TrainingRow
@@ -25,7 +24,7 @@ pieces = st.one_of(st.sampled_from(ATTACKS), st.text(max_size=20))
 
 @pytest.fixture(scope="module")
 def renderer(finished):
-    return ChatRenderer(AutoTokenizer.from_pretrained(finished.folder / "models/base"))
+    return ChatRenderer.open(finished.folder / "models/base", {})
 
 
 def conversation(*contents):
@@ -40,7 +39,7 @@ def conversation(*contents):
 @given(st.lists(st.lists(pieces, max_size=3).map("".join), min_size=2, max_size=6))
 def test_no_content_opens_a_role(renderer, contents):
     messages = conversation(*contents)
-    ids = renderer.render(messages, add_generation_prompt=True).ids
+    ids = renderer.prompt(messages)
     start, end = renderer.tokenizer.convert_tokens_to_ids(["<|im_start|>", "<|im_end|>"])
     assert ids.count(start) == len(messages) + 1
     assert ids.count(end) == len(messages)
@@ -50,26 +49,23 @@ def test_no_content_opens_a_role(renderer, contents):
 @given(st.lists(pieces, min_size=3, max_size=7))
 def test_prompts_of_an_episode_are_prefixes_and_the_mask_is_the_own_turns(renderer, contents):
     messages = conversation(*contents)
-    whole = renderer.render(messages, add_generation_prompt=False)
+    if not (own := [i for i, message in enumerate(messages) if message.own]):
+        return
+    (row,) = renderer.rows(messages)
     masked = []
-    for i, message in enumerate(messages):
-        if not message.own:
-            continue
-        prompt = renderer.render(messages[:i], add_generation_prompt=True).ids
-        assert whole.ids[: len(prompt)] == prompt
-        turn = [*renderer._content_ids(message.content), renderer.end_of_turn]
-        assert whole.ids[len(prompt) : len(prompt) + len(turn)] == turn
-        masked += range(len(prompt), len(prompt) + len(turn))
-    assert [i for i, own in enumerate(whole.own) if own] == masked
+    for i in own:
+        prompt = renderer.prompt(messages[:i])
+        assert tuple(row.ids[: len(prompt)]) == prompt
+        end = row.ids.index(renderer.end, len(prompt))
+        masked += range(len(prompt), end + 1)
+    assert [i for i, mine in enumerate(row.own) if mine] == masked
 
 
 def test_the_templates_own_system_message_is_never_added(renderer):
-    text = renderer.tokenizer.decode(
-        renderer.render(conversation("mine", "hi"), add_generation_prompt=True).ids
-    )
+    text = renderer.tokenizer.decode(renderer.prompt(conversation("mine", "hi")))
     assert text.count("system") == 1 and "SmolLM" not in text
     with pytest.raises(AssertionError):
-        renderer.render(conversation("mine", "hi")[1:], add_generation_prompt=True)
+        renderer.prompt(conversation("mine", "hi")[1:])
 
 
 class SpyEngine(TransformersEngine):
@@ -99,7 +95,7 @@ def test_a_rows_tokens_are_those_fed_at_evaluation_turn_by_turn(finished, games,
     arm = base_arm._replace(limits=Limits(turn_limit=4, repeat_limit=3))
     episodes = play_cohort(tasks, envs_of(panel), engine, arm, note)
     for slot, episode in enumerate(episodes):
-        row = tokenise(engine.renderer, episode.messages, 4096)
+        (row,) = tokenise(engine.renderer, episode.messages, 4096).rows
         own = [i for i, label in enumerate(row.labels) if label != IGNORED]
         starts = [i for i in own if i - 1 not in own]
         assert len(fed[slot]) == len(starts) == episode.n_turns >= 2
@@ -111,7 +107,7 @@ def test_cached_decoding_equals_decoding_from_scratch(finished):
     from hintdistill.llm.engine import Request
 
     model = finished.folder / "models/warm/alfworld-react"
-    engine = TransformersEngine(model, None, threads=1, dtype="float32", max_new_tokens=12)
+    engine = TransformersEngine(model, None, {}, threads=1, dtype="float32", max_new_tokens=12)
     talks = [conversation("You play.", "see a cup 1. " * (3 + i)) for i in range(3)]
     for _ in range(3):
         cached = engine.generate([Request(i, talk) for i, talk in enumerate(talks)])

@@ -5,10 +5,11 @@ shares with an earlier one can't depend on which cohorts this process has played
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from transformers import PreTrainedTokenizerFast
 
 from hintdistill.core.errors import UserError
 from hintdistill.core.records import Message
@@ -60,21 +61,27 @@ class OpenvinoEngine:
     deterministic = True
 
     def __init__(
-        self, folder: Path, adapter: Path | None, *, threads: int, max_new_tokens: int
+        self,
+        folder: Path,
+        adapter: Path | None,
+        template_kwargs: Mapping[str, Any],
+        *,
+        threads: int,
+        max_new_tokens: int,
     ) -> None:
         self._openvino, self._genai = _libraries()
         self.model = model_identity(folder)
         self.adapter = adapter_identity(adapter)
         self._gguf = cached_gguf(folder, adapter)
-        # Of what the folder's tokenizer.json says, as AutoTokenizer's; AutoTokenizer and AutoConfig
-        # import torch, which takes longer than to load the model.
-        self.renderer = ChatRenderer(PreTrainedTokenizerFast.from_pretrained(folder))
+        self.renderer = ChatRenderer.open(folder, template_kwargs)
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         self._context: int = config["max_position_embeddings"]
         self._max_new_tokens = max_new_tokens
-        end = self.renderer.end_of_turn
         self._decoding = self._genai.GenerationConfig(
-            max_new_tokens=max_new_tokens, do_sample=False, eos_token_id=end, stop_token_ids={end}
+            max_new_tokens=max_new_tokens,
+            do_sample=False,
+            eos_token_id=self.renderer.end,
+            stop_token_ids=set(self.renderer.ends),
         )
         self._properties = {**PROPERTIES, "INFERENCE_NUM_THREADS": threads}
         # Not used, since token ids go in and come out, but asked for by the pipeline; made once,
@@ -117,5 +124,9 @@ class OpenvinoEngine:
 
 def open_engine(setup: EngineSetup) -> OpenvinoEngine:
     return OpenvinoEngine(
-        setup.folder, setup.adapter, threads=setup.threads, max_new_tokens=setup.max_new_tokens
+        setup.folder,
+        setup.adapter,
+        setup.chat_template_kwargs,
+        threads=setup.threads,
+        max_new_tokens=setup.max_new_tokens,
     )

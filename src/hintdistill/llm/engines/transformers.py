@@ -2,13 +2,19 @@
 
 One cache serves all slots of a cohort. Each forward pass appends a block of the same width to
 every slot; where a slot has fewer tokens, or its cached tokens turn out not to be in the next
-prompt, the positions are masked out, and rotary positions count only what is not masked.
+prompt, the positions are masked out, and a token's position counts only what is not masked.
+
+A model of which a layer sees a window of tokens, or keeps a state instead of them, can't be cached
+so: its prompts are encoded anew each turn, by transformers' own `generate`.
 """
 
+from collections.abc import Mapping
+from inspect import signature
 from pathlib import Path
+from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
+from transformers import AutoModelForCausalLM, DynamicCache, GenerationConfig
 
 from hintdistill.core.records import Message
 from hintdistill.llm.engine import EngineSetup, Request, Turn
@@ -47,14 +53,15 @@ class _Slots:
         """Make room for a block of tokens a row. Returns the inputs of the forward pass."""
         width = max(len(block) for block in blocks)
         start = self.mask.shape[1]
-        ids = torch.tensor([block + [pad] * (width - len(block)) for block in blocks])
-        fresh = torch.tensor([[1] * len(b) + [0] * (width - len(b)) for b in blocks])
+        # Padded on the left, so that the last column is every row's last token.
+        ids = torch.tensor([[pad] * (width - len(block)) + block for block in blocks])
+        fresh = torch.tensor([[0] * (width - len(b)) + [1] * len(b) for b in blocks])
         offsets = torch.tensor([[len(row)] for row in self.ids])
         positions = offsets + (fresh.cumsum(1) - 1).clamp(min=0)
         self.mask = torch.cat([self.mask, fresh.to(self.mask)], dim=1)
         for row, block in enumerate(blocks):
             self.ids[row] += block
-            self.columns[row] += range(start, start + len(block))
+            self.columns[row] += range(start + width - len(block), start + width)
         device = self.mask.device
         return {
             "input_ids": ids.to(device),
@@ -64,19 +71,39 @@ class _Slots:
         }
 
 
+def _caches_every_token(network) -> bool:
+    """Whether each layer sees all tokens, at positions that the caller may say."""
+    config = network.config
+    layers = set(getattr(config, "layer_types", None) or ["full_attention"])
+    return (
+        layers == {"full_attention"}
+        and not getattr(config, "sliding_window", None)
+        and not network._is_stateful
+        and "position_ids" in signature(network.forward).parameters
+    )
+
+
 class TransformersEngine:
     """Greedy decoding of a folder's model, with a LoRA adapter beside it where one is given."""
 
     deterministic = True
 
     def __init__(
-        self, folder: Path, adapter: Path | None, *, threads: int, dtype: str, max_new_tokens: int
+        self,
+        folder: Path,
+        adapter: Path | None,
+        template_kwargs: Mapping[str, Any],
+        *,
+        threads: int,
+        dtype: str,
+        max_new_tokens: int,
     ) -> None:
         torch.set_num_threads(threads)
         self.model = model_identity(folder)
         self.adapter = adapter_identity(adapter)
-        tokenizer = AutoTokenizer.from_pretrained(folder)
+        self.renderer = ChatRenderer.open(folder, template_kwargs)
         network = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype))
+        self._caches = _caches_every_token(network)
         if adapter is not None:
             from peft import PeftModel
 
@@ -84,8 +111,17 @@ class TransformersEngine:
             network = PeftModel.from_pretrained(network, adapter).get_base_model()
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._network = network.to(self.device).eval()
-        self.renderer = ChatRenderer(tokenizer)
-        self._context: int = network.config.max_position_embeddings
+        # Not the model's own, which may sample or punish repetition.
+        self._network.generation_config = GenerationConfig(
+            max_new_tokens=max_new_tokens,
+            do_sample=False,
+            eos_token_id=sorted(self.renderer.ends),
+            pad_token_id=self.renderer.end,
+        )
+        self._context: int = (
+            getattr(network.config, "max_position_embeddings", None)
+            or self.renderer.tokenizer.model_max_length
+        )
         self._max_new_tokens = max_new_tokens
         self._batch: _Slots | None = None
 
@@ -98,7 +134,19 @@ class TransformersEngine:
     @torch.inference_mode()
     def generate(self, requests: list[Request]) -> list[Turn]:
         prompts = [self.renderer.prompt(request.messages) for request in requests]
-        slots = [request.slot for request in requests]
+        if self._caches:
+            fed, outputs = self._go_on([request.slot for request in requests], prompts)
+        else:
+            fed, outputs = [len(prompt) for prompt in prompts], self._encode_anew(prompts)
+        turns = []
+        for prompt, new, ids in zip(prompts, fed, outputs, strict=True):
+            turns.append(Turn(*self.renderer.decode_turn(ids), len(prompt), new, len(ids)))
+        return turns
+
+    def _go_on(
+        self, slots: list[int], prompts: list[tuple[int, ...]]
+    ) -> tuple[list[int], list[list[int]]]:
+        """How many tokens were fed for each slot, beside those in its cache, and what came."""
         if self._batch is None:
             self._batch = _Slots(slots, self.device)
         batch = self._batch
@@ -109,42 +157,44 @@ class TransformersEngine:
             known = min(common_prefix(batch.ids[row], prompt), len(prompt) - 1)
             batch.cut(row, known)
             blocks.append(list(prompt[known:]))
-        outputs = self._decode(batch, blocks)
-        turns = []
-        for prompt, block, ids in zip(prompts, blocks, outputs, strict=True):
-            text, complete = self.renderer.decode_turn(ids)
-            turns.append(Turn(text, complete, len(prompt), len(block), len(ids)))
-        return turns
+        return [len(block) for block in blocks], self._decode(batch, blocks)
 
     def _decode(self, batch: _Slots, blocks: list[list[int]]) -> list[list[int]]:
         """Feed one block a row, then continue each row to its end of turn or to the limit."""
-        end = self.renderer.end_of_turn
         outputs: list[list[int]] = [[] for _ in blocks]
 
         def goes_on(output: list[int]) -> bool:
-            return output[-1] != end and len(output) < self._max_new_tokens
+            return output[-1] not in self.renderer.ends and len(output) < self._max_new_tokens
 
-        last = torch.tensor([len(block) - 1 for block in blocks], device=self.device)
-        inputs = batch.append(blocks, end)
         while True:
-            # Only each row's last real position needs logits over the vocabulary.
-            hidden = self._network.model(**inputs).last_hidden_state
-            hidden = hidden[torch.arange(len(blocks), device=self.device), last]
-            picks = self._network.lm_head(hidden).argmax(-1).tolist()
+            inputs = batch.append(blocks, self.renderer.end)
+            picks = self._network(**inputs, logits_to_keep=1).logits[:, -1].argmax(-1).tolist()
             for output, pick in zip(outputs, picks, strict=True):
                 if not output or goes_on(output):
                     output.append(pick)
             blocks = [output[-1:] if goes_on(output) else [] for output in outputs]
             if not any(blocks):
                 return outputs
-            inputs = batch.append(blocks, end)
-            last = torch.zeros(len(blocks), dtype=torch.long, device=self.device)
+
+    def _encode_anew(self, prompts: list[tuple[int, ...]]) -> list[list[int]]:
+        """What comes after each prompt, each up to its end of turn or to the limit."""
+        width, end = max(map(len, prompts)), self.renderer.end
+        ids = [[end] * (width - len(prompt)) + list(prompt) for prompt in prompts]
+        mask = [[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts]
+        made = self._network.generate(
+            torch.tensor(ids, device=self.device),
+            attention_mask=torch.tensor(mask, device=self.device),
+        )[:, width:].tolist()
+        ends = self.renderer.ends
+        lengths = [next((i + 1 for i, t in enumerate(m) if t in ends), len(m)) for m in made]
+        return [output[:length] for output, length in zip(made, lengths, strict=True)]
 
 
 def open_engine(setup: EngineSetup) -> TransformersEngine:
     return TransformersEngine(
         setup.folder,
         setup.adapter,
+        setup.chat_template_kwargs,
         threads=setup.threads,
         dtype=setup.dtype,
         max_new_tokens=setup.max_new_tokens,

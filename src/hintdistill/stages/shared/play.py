@@ -14,6 +14,7 @@ from hintdistill.core.params import AGENT_BLOCK, ENV_BLOCK, StageParams
 from hintdistill.core.scratch import Scratch
 from hintdistill.environments.common.registry import games_of
 from hintdistill.llm.engine import Engine, EngineSetup, engine_names, open_engine
+from hintdistill.stages.shared.room import require_room
 from hintdistill.stages.shared.server import make_server
 
 
@@ -64,6 +65,7 @@ def make_engine(params: PlayParams, cell: Cell, adapter: Path | None, caller: st
         dtype=rollout.dtype,
         seed=rollout.seed,
         make_server=lambda: make_server(caller),
+        chat_template_kwargs=params.model.chat_template_kwargs,
     )
     return open_engine(rollout.engine, setup)
 
@@ -90,6 +92,7 @@ def play_arm(
     agent = make_agent(cell.agent, cell.env, params.agent.protocol)
     setup = ArmSetup(arm, agent, hints, rollout, params.task.step_limit, rollout.seed)
     with games_of(cell.env).open_envs(panel, min(rollout.cohort, len(tasks))) as envs:
+        require_room(tasks, envs, engine, setup, params.model, cell)
         episodes = play(tasks, envs, engine, setup, cohort=rollout.cohort, folder=scratch.folder)
     episodes.sort(key=lambda episode: episode.episode_id)
     write_jsonl(out, episodes)

@@ -9,8 +9,10 @@ from safetensors.torch import save_file
 
 from hintdistill.core.files import write_json, write_text
 
+WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
+
 # What PEFT leaves to the reader, in the words of its own documentation.
-_CARD = """---
+_ADAPTER_CARD = """---
 base_model: {base}
 library_name: peft
 license: apache-2.0
@@ -29,31 +31,37 @@ model = PeftModel.from_pretrained(model, "models/adapters/{name}")
 """
 
 
-def _empty(folder: Path) -> None:
+def empty_folder(folder: Path) -> None:
     """Make an empty folder; a save that was killed may have left files of any name in it."""
     if folder.exists():
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
 
 
-def save_model(network, tokenizer, folder: Path, card: str) -> None:
-    """Write weights (bfloat16; tied ones once), config and tokenizer of a model.
+def save_model(network, folder: Path, card: str) -> None:
+    """Write weights (bfloat16; tied ones once), config and card of a model into a new folder.
 
     Not `save_pretrained`: that refuses a model which was read from a GGUF file.
     """
-    _empty(folder)
+    empty_folder(folder)
     weights = {name: w.to(torch.bfloat16).contiguous() for name, w in network.state_dict().items()}
     if network.config.tie_word_embeddings:
         weights.pop("lm_head.weight", None)
-    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
     config = {
         key: value
         for key, value in network.config.to_dict().items()
         if not key.startswith("_") and key != "quantization_config"
     }
-    write_json(folder / "config.json", {**config, "dtype": "bfloat16"})
-    tokenizer.save_pretrained(folder)
-    write_text(folder / "README.md", card)
+    write_json(folder / CONFIG, {**config, "dtype": "bfloat16"})
+    write_text(folder / CARD, card)
+
+
+def copy_tokenizer(base: Path, folder: Path) -> None:
+    """Copy what a model folder holds beside weights, config and card: tokenizer, template, ends."""
+    for path in base.iterdir():
+        if path.name not in (CONFIG, CARD) and ".safetensors" not in path.suffixes:
+            shutil.copyfile(path, folder / path.name)
 
 
 def save_adapter(model, folder: Path, *, name: str, base: str, card: dict[str, object]) -> None:
@@ -62,18 +70,18 @@ def save_adapter(model, folder: Path, *, name: str, base: str, card: dict[str, o
     `name` is the last part of its final path, `base` the base model's path in the repository, and
     `card` has arm, env, agent, rows and steps for the model card.
     """
-    _empty(folder)
+    empty_folder(folder)
     model.save_pretrained(folder)
     config = json.loads((folder / "adapter_config.json").read_text())
     config["base_model_name_or_path"] = base
     config["target_modules"] = sorted(config["target_modules"])  # PEFT writes an unordered set
     write_json(folder / "adapter_config.json", config)
-    write_text(folder / "README.md", _CARD.format(base=base, name=name, **card))
+    write_text(folder / CARD, _ADAPTER_CARD.format(base=base, name=name, **card))
 
 
 def replace_folder(new: Path, folder: Path) -> None:
     """Put a finished folder in its final place, which until then has nothing of it."""
-    _empty(folder)
+    empty_folder(folder)
     if new.stat().st_dev != folder.stat().st_dev:  # `.scratch` is on a disk of its own
         beside = folder.with_name(f"{folder.name}.partial")
         shutil.rmtree(beside, ignore_errors=True)

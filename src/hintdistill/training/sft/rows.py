@@ -41,19 +41,34 @@ class TokenisedRow(NamedTuple):
 
     input_ids: list[int]
     labels: list[int]
-    truncated: bool
 
 
-def tokenise(renderer: ChatRenderer, messages: list[Message], max_length: int) -> TokenisedRow:
-    """Render a row as evaluation does, cut at `max_length`; a UserError if no own token is left."""
-    ids, own = renderer.render(messages, add_generation_prompt=False)
-    labels = [token if mine else IGNORED for token, mine in zip(ids, own, strict=True)]
-    if not any(own[:max_length]):
+class Tokenised(NamedTuple):
+    """What a conversation is to be trained on; more rows than one where its template wants it."""
+
+    rows: list[TokenisedRow]
+    cut: bool  # whether own tokens were left out
+
+
+def tokenise(renderer: ChatRenderer, messages: list[Message], max_length: int) -> Tokenised:
+    """Render a conversation as rollouts do, each row cut at `max_length`.
+
+    A row without an own token left is left out; a UserError if that is so of all.
+    """
+    rendered = renderer.rows(messages)
+    rows = []
+    for ids, own in rendered:
+        labels = [token if mine else IGNORED for token, mine in zip(ids, own, strict=True)]
+        if any(own[:max_length]):
+            rows.append(TokenisedRow(ids[:max_length], labels[:max_length]))
+    if not rows:
+        shortest = min((own.index(1) for _, own in rendered), default=0)
         raise UserError(
             f"training: expected own turns within max_length = {max_length} tokens, but the prompt "
-            f"alone of a row has {own.index(1) if 1 in own else len(own)}. Raise max_length."
+            f"alone of a row has {shortest}. Raise max_length."
         )
-    return TokenisedRow(ids[:max_length], labels[:max_length], len(ids) > max_length)
+    cut = len(rows) < len(rendered) or any(any(own[max_length:]) for _, own in rendered)
+    return Tokenised(rows, cut)
 
 
 def training_order(lengths: Sequence[int], batch: int, epochs: int, seed: int) -> list[int]:

@@ -4,24 +4,23 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from datasets import Dataset
-from peft import LoraConfig, PeftModel
-from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback, TrainerCallback
+from peft import LoraConfig
+from transformers import AutoModelForCausalLM, PrinterCallback, TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
 from hintdistill.core.errors import UserError
 from hintdistill.core.records import Message
 from hintdistill.llm.model.chat import ChatRenderer
+from hintdistill.training.sft.lora import lora_targets
 from hintdistill.training.sft.rows import IGNORED, SftParams, tokenise, training_order
 
 log = logging.getLogger(__name__)
-# Ibrahim et al. 2025: the authors train all seven linear projections of a layer.
-PROJECTIONS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 # Of an optimiser step (counted from 1), and the mean loss a target token.
 OnLoss = Callable[[int, float], None]
 # Optimiser steps; a stopped run repeats fewer than these. All weights with their optimiser are
@@ -33,7 +32,6 @@ class Trained(NamedTuple):
     """The trained model (PEFT's, where LoRA was), and figures that are the same on every run."""
 
     model: torch.nn.Module
-    tokenizer: object
     figures: dict[str, int]
 
 
@@ -72,13 +70,18 @@ class OwnTurnTrainer(SFTTrainer):
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         labels = inputs["labels"][:, 1:]
-        network = model.get_base_model() if isinstance(model, PeftModel) else model
-        hidden = network.model(
-            input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"]
-        ).last_hidden_state[:, :-1]
-        target = labels != IGNORED
-        logits = network.lm_head(hidden[target]).float()
-        total = torch.nn.functional.cross_entropy(logits, labels[target], reduction="sum")
+        positions = (labels != IGNORED).any(dim=0).nonzero().squeeze(1)
+        logits = model(
+            input_ids=inputs["input_ids"],
+            attention_mask=inputs["attention_mask"],
+            logits_to_keep=positions,
+            use_cache=False,
+        ).logits
+        kept = labels[:, positions]
+        target = kept != IGNORED
+        total = torch.nn.functional.cross_entropy(
+            logits[target].float(), kept[target], reduction="sum"
+        )
         return total / num_items_in_batch
 
 
@@ -95,6 +98,7 @@ def fine_tune(
     base: Path,
     conversations: list[list[Message]],
     params: SftParams,
+    template_kwargs: Mapping[str, Any],
     folder: Path,
     method: str,
     on_loss: OnLoss,
@@ -108,23 +112,24 @@ def fine_tune(
     if not conversations:
         raise UserError("training: expected at least one row, got none")
     torch.set_num_threads(params.threads)
-    tokenizer = AutoTokenizer.from_pretrained(base)
-    renderer = ChatRenderer(tokenizer)
-    rows = [tokenise(renderer, messages, params.max_length) for messages in conversations]
+    renderer = ChatRenderer.open(base, template_kwargs)
+    talks = [tokenise(renderer, messages, params.max_length) for messages in conversations]
+    rows = [row for talk in talks for row in talk.rows]
     lengths = [len(row.input_ids) for row in rows]
     order = training_order(lengths, params.batch, params.epochs, params.seed)
     examples = [{"input_ids": rows[i].input_ids, "labels": rows[i].labels} for i in order]
     tokens_a_step = sum(lengths) * params.epochs * params.batch / len(order)
     _drop_unfinished(folder)
+    network = AutoModelForCausalLM.from_pretrained(base, dtype=getattr(torch, params.dtype))
     lora = LoraConfig(
         r=params.r,
         lora_alpha=params.alpha,
         lora_dropout=params.dropout,
-        target_modules=PROJECTIONS,
+        target_modules=lora_targets(network),
         task_type="CAUSAL_LM",
     )
     trainer = OwnTurnTrainer(
-        model=AutoModelForCausalLM.from_pretrained(base, dtype=getattr(torch, params.dtype)),
+        model=network,
         args=SFTConfig(
             output_dir=str(folder),
             per_device_train_batch_size=params.batch,
@@ -148,16 +153,22 @@ def fine_tune(
             dataloader_pin_memory=torch.cuda.is_available(),
         ),
         train_dataset=Dataset.from_list(examples),
-        processing_class=tokenizer,
+        processing_class=renderer.tokenizer,
         peft_config=lora if method == "lora" else None,
         callbacks=[_TrainingProgress(tokens_a_step, on_loss)],
     )
     trainer.remove_callback(PrinterCallback)
     trainer.train(resume_from_checkpoint=any(folder.glob("checkpoint-*")) or None)
+    cut = sum(talk.cut for talk in talks)
+    if cut:
+        log.warning(
+            "%d of %d conversations were cut at max_length = %d tokens, and what the agent said "
+            "after it was not learnt", cut, len(talks), params.max_length,
+        )  # fmt: skip
     figures = {
-        "rows": len(rows),
+        "rows": len(talks),
         "tokens": sum(lengths),
         "target_tokens": sum(label != IGNORED for row in rows for label in row.labels),
-        "truncated": sum(row.truncated for row in rows),
+        "truncated": cut,
     }
-    return Trained(trainer.model, tokenizer, figures)
+    return Trained(trainer.model, figures)
