@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from hintdistill.core.by_name import import_by_name, names_in
 from hintdistill.core.records import Message, Model, Sha256
@@ -61,6 +61,7 @@ class EngineSetup(NamedTuple):
     dtype: str  # of the weights, `float32` or `bfloat16`
     seed: int
     make_server: "Callable[[], Server]"  # the one that the environment names
+    chat_template_kwargs: dict[str, Any]  # settings of the model's chat template
 
 
 def engine_names() -> list[str]:

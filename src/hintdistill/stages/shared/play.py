@@ -64,6 +64,7 @@ def make_engine(params: PlayParams, cell: Cell, adapter: Path | None, caller: st
         dtype=rollout.dtype,
         seed=rollout.seed,
         make_server=lambda: make_server(caller),
+        chat_template_kwargs={},
     )
     return open_engine(rollout.engine, setup)
 
