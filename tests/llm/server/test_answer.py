@@ -30,6 +30,10 @@ BUSY = [
     completion("", tokens=0, finish_reason="error"),
     completion("half a tu", finish_reason="error"),
     completion("half a tu", finish_reason="abort"),
+    completion("half a tu", finish_reason="insufficient_system_resource"),
+    completion("half a tu", finish_reason="ERROR"),
+    {"code": 1302, "msg": "Too many requests at once"},
+    {"status": 503, "message": "busy"},
     completion("", tokens=0, error={"message": "Provider disconnected", "code": 502}),
     {"choices": [{"finish_reason": "error", "error": {"code": 429, "message": "later"}}]},
     completion("", tokens=0),
@@ -130,6 +134,14 @@ def test_without_usage_a_call_counts_at_its_worst(serve, client, usage):
     assert (answer.text, answer.complete, answer.tokens_prompt) == ("x", True, 0)
     (stage,) = Ledger().by_stage()
     assert (stage.unknown, stage.tokens_completion) == (1, 8)
+
+
+@pytest.mark.parametrize(("prompt", "cached", "whole"), [(100, 40, 100), (40, 900, 940)])
+def test_cached_tokens_are_of_the_prompt_or_beside_it(serve, client, prompt, cached, whole):
+    serve(lambda n, body: completion("x", prompt, cached))
+    (answer,) = client().complete_all([ask("a")])
+    assert (answer.tokens_prompt, answer.tokens_prompt_cached) == (whole, cached)
+    assert answer.tokens_completion == 2
 
 
 def test_answers_of_the_schema_before_are_not_used(serve, client):

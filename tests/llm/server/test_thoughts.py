@@ -68,6 +68,15 @@ def test_thoughts_are_counted_and_told_once(serve, client, caplog):
     assert caplog.text.count("154 of the first 188 tokens are thoughts") == 1
 
 
+def test_answers_that_are_all_cut_off_are_warned_of(serve, client, caplog):
+    """Thoughts that the prompt has opened, and whose end did not come, look like any text."""
+    serve(lambda n, body: completion("The mug may be in", finish_reason="length"))
+    asker = client()
+    for texts in ("ab", "cd"):
+        asker.complete_all([ask(text) for text in texts])
+    assert caplog.text.count("none of 2 answers asked for together has come to its end") == 1
+
+
 @pytest.mark.parametrize(
     "message",
     [

@@ -10,9 +10,11 @@ from hintdistill.llm.server.refusal import UNKNOWN, Refusal, Said, retry_after, 
 from hintdistill.llm.server.thoughts import part_thoughts
 
 # Whatever else a server gives as its reason ("stop", "eos", "end_turn", none), it came to an end.
-_CUT_OFF = {"length", "max_tokens", "model_length", "content_filter"}
-# The server's own failure, after which another attempt may succeed.
-_FAILED = {"error", "abort"}
+_CUT_OFF = {"length", "max_tokens", "model_length"}
+_FILTERED = {"content_filter", "safety", "recitation", "prohibited_content", "sensitive"}
+# The server's own failure, after which another attempt may succeed: OpenRouter's, vLLM's,
+# DeepSeek's and Zhipu's words for it.
+_FAILED = {"error", "abort", "insufficient_system_resource", "network_error"}
 
 
 class _PromptDetails(BaseModel):
@@ -66,14 +68,15 @@ class WrongAnswer(Exception):
 
 
 def _raise_error_inside(body: bytes, after: float | None) -> None:
-    """Refusal where the whole body is an error: OpenAI's and most vendors' shapes, or vLLM's."""
+    """Refusal where the whole body is an error: in `error`, as most have it, or bare."""
     try:
         parsed = json.loads(body)
     except ValueError:
         return
     if not isinstance(parsed, dict):
         return
-    error = parsed.get("error") or (parsed if parsed.get("object") == "error" else None)
+    bare = "choices" not in parsed and {"code", "status"} & parsed.keys()
+    error = parsed.get("error") or (parsed if bare or parsed.get("object") == "error" else None)
     if error:
         begun = bool(parsed.get("choices"))
         raise Refusal(said_inside(error)._replace(after=after), begun=begun)
@@ -83,8 +86,10 @@ def _tokens(usage: _Usage) -> dict[str, int]:
     prompt, completion = usage.prompt_tokens or 0, usage.completion_tokens or 0
     details = usage.prompt_tokens_details
     cached = (details.cached_tokens if details else None) or 0
+    if cached > prompt > 0:  # a gateway that counts only what was not cached
+        prompt += cached
     # Some vendors leave a model's thoughts out of `completion_tokens`; they are paid for.
-    if usage.prompt_tokens is not None:
+    if prompt:
         completion = max(completion, (usage.total_tokens or 0) - prompt)
     return {
         "tokens_prompt": prompt,
@@ -138,14 +143,15 @@ def read_answer(body: bytes, pause: str | None = None) -> Completion:
     if choice.error:
         said = said_inside(choice.error)._replace(after=after)
         raise Refusal(said, paid, begun=True)
-    if choice.finish_reason in _FAILED:
+    reason = (choice.finish_reason or "").lower()
+    if reason in _FAILED:
         said = Said(UNKNOWN, f"finish_reason {choice.finish_reason!r}", inside=True)
         raise Refusal(said, paid, begun=True)
     if message is None:
         raise WrongAnswer("a choice without a message", paid)
     thoughts, text = _texts(message)
     text = text or message.refusal or ""
-    ended = choice.finish_reason not in _CUT_OFF
+    ended = reason not in _CUT_OFF | _FILTERED
     # Not even the token that ends a turn: a server that was starting, or full. As an answer it
     # would be an empty turn, for good.
     if ended and not (text or thoughts or tokens["tokens_completion"]):

@@ -71,7 +71,7 @@ class Server:
         self._runner = asyncio.Runner()  # one event loop, so that connections stay open
         self._ending = asyncio.Event()  # no further attempt begins
         self._content_seen = False  # in any answer so far
-        self._thoughts_told = False
+        self._told: set[str] = set()  # warnings, each of which is given once
         self._watches: dict[str, PromptWatch] = defaultdict(PromptWatch)  # of each model
         self._under_way = 0  # calls that hold their worst case in the ledger
         self._call_ended = asyncio.Event()  # another one for each call
@@ -179,17 +179,27 @@ class Server:
                 f"{thought} in all are thoughts. A model that thinks before it answers uses up the "
                 "limit: turn its thinking off (docs/servers.md says how for each server; where an "
                 "agent plays, model.chat_template_kwargs: {enable_thinking: false}), or raise "
-                "max_new_tokens where an agent plays."
+                "max_new_tokens where an agent plays. A vendor's filter may also have refused."
             )
-        if thought and not self._thoughts_told:
-            self._thoughts_told = True
+        if thought:
             tokens = sum(answer.tokens_completion for answer in answers.values())
-            log.warning(
-                "%s: thinks before it answers: %d of the first %d tokens are thoughts. They are "
-                "cut off, and count as tokens of the answer; docs/servers.md says how to turn "
-                "them off",
-                self.name, thought, tokens,
-            )  # fmt: skip
+            self._warn_once(
+                "thoughts",
+                f"thinks before it answers: {thought} of the first {tokens} tokens are thoughts. "
+                "They are cut off, and count as tokens of the answer",
+            )
+        if answers and not any(answer.complete for answer in answers.values()):
+            # Thoughts whose start is in the prompt, and whose end did not come, look like this.
+            self._warn_once(
+                "cut off",
+                f"none of {len(answers)} answers asked for together has come to its end. It may "
+                "think before it answers, or the limit of tokens is too low",
+            )
+
+    def _warn_once(self, kind: str, warning: str) -> None:
+        if kind not in self._told:
+            self._told.add(kind)
+            log.warning("%s: %s; docs/servers.md says how to turn thoughts off", self.name, warning)
 
     def _require_whole_prompts(
         self, bodies: Mapping[str, Body], answers: Mapping[str, Completion]

@@ -23,6 +23,8 @@ _UNRELATED = 3
 # Bytes by which one prompt must be longer for its fewer tokens to be a sign, beyond what vendors'
 # machines behind one address differ in (a date, a default prompt).
 _MUCH_LONGER = 1000
+# Where whole messages are dropped, as few as needed, the count stays near its highest.
+_NEAR_TOP = 0.75
 # Tokens that new messages have at most: of English text, and of the template around it.
 _BYTES_A_TOKEN, _AROUND = 3, 48
 _MOST_BYTES_A_TOKEN = 25  # of a prompt that was counted as a whole
@@ -85,7 +87,7 @@ class PromptWatch:
             return CutPrompts(continued[-1], own)
         for before in continued:
             much_longer = own.size >= before.size + _MUCH_LONGER
-            if much_longer and before.tokens >= own.tokens >= self._top / 2:
+            if much_longer and before.tokens >= own.tokens >= self._top * _NEAR_TOP:
                 return CutPrompts(before, own)
         return None
 

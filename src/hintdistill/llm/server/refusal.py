@@ -103,7 +103,8 @@ def said_inside(error: Any) -> Said:
         error = {"message": error}
     fields = [error.get(name) for name in ("code", "status", "status_code", "http_status", "type")]
     names = " ".join(str(field) for field in fields if field is not None)
-    words = str(error.get("message") or error.get("detail") or names or dict(error))
+    said = (error.get(name) for name in ("message", "msg", "detail"))
+    words = str(next(filter(None, said), None) or names or dict(error))
     status = next(filter(None, map(_status_of, fields)), None)
     if status is None:
         named = (s for s, name in _STATUS_OF_NAME if name.search(names))
