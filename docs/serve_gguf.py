@@ -2,11 +2,13 @@
 
     pip install xllamacpp && python docs/serve_gguf.py served/alfworld-react.gguf --port 8123
 
-For machines without `llama-server`; see servers.md. It answers with this file under any name.
+For machines without `llama-server`; see servers.md. It answers with this file under any name, and
+lists the file's own as that of its only model.
 """
 
 import argparse
 import signal
+from pathlib import Path
 
 import xllamacpp
 
@@ -20,6 +22,7 @@ def main() -> None:
     options = parser.parse_args()
     params = xllamacpp.CommonParams()
     params.model.path = options.file
+    params.model_alias = {Path(options.file).stem}
     params.port = options.port
     params.n_parallel = options.slots
     params.n_ctx = options.context

@@ -1,5 +1,6 @@
 """Fixtures: small generated games for most tests, one finished smoke run for the rest."""
 
+import importlib
 import os
 import shutil
 import signal
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 from hypothesis import settings
-from loopback import Loopback
+from loopback import PARAMS, Loopback
 from small_pipeline import make_pipeline
 
 from hintdistill.agents.episode.registry import make_agent
@@ -22,6 +23,8 @@ from hintdistill.core.records import Game, Task
 from hintdistill.environments.alfworld.game.env import AlfworldEnv
 from hintdistill.environments.alfworld.game.panel import build_panel
 from hintdistill.environments.common.protocol import InProcess
+from hintdistill.llm.server import patience
+from hintdistill.llm.server.client import Server
 
 ROOT = Path(__file__).parent.parent
 NO_EXAMPLES = {"examples": 0}
@@ -226,9 +229,10 @@ def serve(tmp_path, monkeypatch):
     (tmp_path / "prompts").symlink_to(ROOT / "prompts")
     for name in ("OPENAI_BASE_URL", "HINTDISTILL_RESPONSE_CACHE"):
         monkeypatch.delenv(name, raising=False)
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
     monkeypatch.setenv("OPENAI_MODEL", "small")
     monkeypatch.setenv("OPENAI_API_KEY", "sk-planted-0123456789")
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     started = []
 
     def start(answer) -> Loopback:
@@ -239,6 +243,22 @@ def serve(tmp_path, monkeypatch):
     yield start
     for server in started:
         server.stop()
+
+
+@pytest.fixture
+def client(serve, monkeypatch):
+    """Opens clients of the server with changed settings, and closes them; they pause briefly."""
+    importlib.import_module("openai.resources.chat.completions")  # else in the first call's time
+    monkeypatch.setattr(patience, "FIRST_PAUSE", 0.02)
+    opened = []
+
+    def open_client(**changes) -> Server:
+        opened.append(Server(PARAMS.model_copy(update=changes), "stage@cell"))
+        return opened[-1]
+
+    yield open_client
+    for server in opened:
+        server.close()
 
 
 @pytest.fixture

@@ -8,12 +8,14 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
+from hintdistill.core.records import Message
 from hintdistill.llm.server.client import ServerParams
+from hintdistill.llm.server.completion import ChatRequest
 
 HTML = "<html><body>Welcome</body></html>"
 PARAMS = ServerParams(
     price_prompt=1.0, price_cached=0.1, price_completion=5.0, cap=None,
-    refuses=[], concurrency=8, timeout=5.0, deadline=5.0,
+    refuses=[], concurrency=8, timeout=5.0, deadline=8.0,
 )  # fmt: skip
 
 
@@ -47,6 +49,16 @@ def completion(text: str | None, prompt: int = 10, cached: int = 4, tokens: int 
     return {"id": "1", "object": "chat.completion", "choices": [first], "usage": usage}
 
 
+def ask(text: str, **settings: Any) -> ChatRequest:
+    """A request of one message."""
+    return ChatRequest([Message(role="user", content=text)], **{"max_tokens": 8, **settings})
+
+
+def echo(number: int, body: dict) -> dict:
+    """Answers with the last message in capitals."""
+    return completion(body["messages"][-1]["content"].upper())
+
+
 def failure(status: int, message: str, headers: tuple = (), **error: Any) -> Reply:
     """An error as OpenAI's API says it."""
     return Reply({"error": {"message": message, **error}}, status, headers)
@@ -54,13 +66,22 @@ def failure(status: int, message: str, headers: tuple = (), **error: Any) -> Rep
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else head and body of a reply come 40 ms apart
 
     def log_message(self, *args) -> None:
         pass
 
+    def do_GET(self) -> None:
+        models = self.server.models
+        listed = {"object": "list", "data": [{"id": name} for name in models or []]}
+        self._send(Reply(listed) if models is not None else failure(404, "Not Found"))
+
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         server: Loopback = self.server
+        if self.path.endswith("/load_lora_adapter"):
+            self._send(server.load(body))
+            return
         with server.lock:
             number = len(server.bodies)
             server.bodies.append(body)
@@ -100,7 +121,10 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class Loopback(ThreadingHTTPServer):
-    """Answers the n-th request (from 0) with `answer(n, body)`, and notes what it was asked."""
+    """Answers the n-th request (from 0) with `answer(n, body)`, and notes what it was asked.
+
+    It lists `models` (None: it has no list), and loads adapters as vLLM does where that is allowed.
+    """
 
     daemon_threads = True
 
@@ -111,12 +135,23 @@ class Loopback(ThreadingHTTPServer):
         self.bodies: list[dict] = []
         self.keys: list[str | None] = []
         self.paths: list[str] = []
+        self.models: list[str] | None = ["small"]
+        self.may_load = True
+        self.loads: list[dict] = []
         self.running = self.most_at_once = 0
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}/v1"
+
+    def load(self, body: dict) -> Reply:
+        """The reply to a request to load an adapter."""
+        if not self.may_load:
+            return Reply({"detail": "Not Found"}, 404)
+        self.loads.append(body)
+        self.models = [*(self.models or []), body["lora_name"]]
+        return Reply(b"Success: LoRA adapter added successfully.")
 
     def stop(self) -> None:
         self.shutdown()

@@ -60,7 +60,7 @@ def test_a_file_that_cuts_text_otherwise_is_found_out(tmp_path, monkeypatch):
     folder = llama(tmp_path / "model", cut=CUTS["smollm"])
     monkeypatch.setattr(gguf_tokenizer, "cut_of", lambda content: "llama-bpe")
     path = convert(folder, tmp_path / "model.gguf")
-    with pytest.raises(UserError, match="expected llama.cpp to encode text as"):
+    with pytest.raises(UserError, match=r"expected llama.cpp to encode text as"):
         prove_tokenizer(path, folder)
 
 

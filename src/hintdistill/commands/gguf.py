@@ -11,6 +11,7 @@ from hintdistill.core.params import StageParams
 from hintdistill.evaluation.arms import STUDENTS
 from hintdistill.llm.gguf import cached_gguf
 from hintdistill.llm.gguf_tokenizer import prove_tokenizer
+from hintdistill.llm.model.weights import student_name
 
 
 class GgufParams(StageParams):
@@ -23,14 +24,15 @@ class GgufParams(StageParams):
 def command(env: str, agent: str, folder: Path) -> None:
     """Write model and students as GGUF files, for a llama.cpp server.
 
-    They have the names by which engine openai asks: {env}-{agent}, and the students' adapters'.
+    They have the names by which engine openai asks: {env}-{agent}, and of the students their
+    adapters', with the first digits of the weights' hash.
     """
     cell = Cell(env, agent)
     model = GgufParams.read().model.folder(cell)
     prove_tokenizer(cached_gguf(model, None), model)
     adapters = [path for path in map(cell.adapter, STUDENTS) if path.is_dir()]
     for adapter in (None, *adapters):
-        name = adapter.name if adapter else cell.name
+        name = student_name(adapter) if adapter else cell.name
         made, path = cached_gguf(model, adapter), folder / f"{name}.gguf"
         try:
             folder.mkdir(parents=True, exist_ok=True)

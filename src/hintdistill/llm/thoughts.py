@@ -58,7 +58,7 @@ def part_thoughts(text: str) -> Parted:
     start = 0
     while (length := _end_of_block(text[start:])) is not None:
         start += length
-    if not start and (ended := _ENDED.search(text)):
-        if not _OPENS_ANYWHERE.search(text, 0, ended.start()):
-            start = ended.end()
+    ended = None if start else _ENDED.search(text)
+    if ended and not _OPENS_ANYWHERE.search(text, 0, ended.start()):
+        start = ended.end()
     return Parted(text[:start], text[start:].lstrip() if start else text)

@@ -18,10 +18,16 @@ from hintdistill.hints.write.form import form_error
 from hintdistill.hints.write.writers.extract import write_hints
 from hintdistill.llm.engines.openai import OpenaiEngine
 from hintdistill.llm.engines.openvino import OpenvinoEngine
+from hintdistill.llm.model.weights import student_name
 from hintdistill.llm.server.client import Server
 from hintdistill.stages.shared.server import ServerBlock
 
 MODEL, STUDENTS = "alfworld-react", ("alfworld-react-sft", "alfworld-react-distilled")
+
+
+def names_in(folder):
+    """By which engine openai asks for the model and the students of a finished run."""
+    return [MODEL, *(student_name(folder / "models/adapters" / name) for name in STUDENTS)]
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +37,9 @@ def served(finished, tmp_path_factory):
     command = ["hintdistill", "gguf", "--env", "alfworld", "--agent", "react"]
     done = finished.run(*command, "--folder", str(folder))
     assert done.returncode == 0, done.stderr
-    assert {path.name for path in folder.iterdir()} == {f"{n}.gguf" for n in (MODEL, *STUDENTS)}
+    assert {path.name for path in folder.iterdir()} == {
+        f"{n}.gguf" for n in names_in(finished.folder)
+    }
     return folder
 
 
@@ -76,8 +84,11 @@ def test_an_agent_plays_through_it(student, finished, served, serving, games, at
     panel = {task.task_id: (task, game) for task, game in games}
     tasks = [task for task in eval_tasks(games, 6) if task.type == TYPE]
     local = OpenvinoEngine(model, adapter, {}, threads=2, max_new_tokens=24)
-    with serving(served / f"{student or MODEL}.gguf") as server:
-        remote = OpenaiEngine(model, adapter, server, max_new_tokens=24, seed=0)
+    name = student_name(adapter) if adapter else MODEL
+    with serving(served / f"{name}.gguf") as server:
+        remote = OpenaiEngine(
+            model, adapter, server, max_new_tokens=24, seed=0, chat_template_kwargs={}
+        )
         one, two = (
             play_cohort(tasks, envs_of(panel), engine, arm_of()) for engine in (remote, local)
         )

@@ -6,6 +6,7 @@ import os
 import pytest
 import yaml
 from conftest import NO_EXAMPLES, envs_of
+from families import template, tokenizer_of
 from loopback import PARAMS, completion, failure
 
 from hintdistill.agents.episode.registry import make_agent
@@ -47,9 +48,10 @@ def engine(model):
     """Makes engines, and closes their servers."""
     servers = []
 
-    def make(adapter=None) -> OpenaiEngine:
+    def make(adapter=None, **changes) -> OpenaiEngine:
         servers.append(Server(PARAMS, "stage@cell"))
-        return OpenaiEngine(model, adapter, servers[-1], max_new_tokens=16, seed=5)
+        options = {"max_new_tokens": 16, "seed": 5, "chat_template_kwargs": {}, **changes}
+        return OpenaiEngine(model, adapter, servers[-1], **options)
 
     yield make
     for server in servers:
@@ -87,12 +89,18 @@ def test_games_are_played_and_recorded(serve, games, engine):
     assert again == episodes and len(server.bodies) == 3 * 4
 
 
-def test_a_student_is_asked_for_by_its_folders_name(serve, games, engine, adapter):
+def test_a_student_is_loaded_and_asked_for_by_a_name_that_has_its_hash(
+    serve, games, engine, adapter
+):
     server = serve(look)
     (episode,) = play(games, engine(adapter), arm_of(name="distilled"), count=1)
-    assert {body["model"] for body in server.bodies} == {"alfworld-react-distilled"}
-    assert episode.adapter == file_sha256(adapter / "adapter_model.safetensors")
-    assert episode.model.name == "small"
+    sha256 = file_sha256(adapter / "adapter_model.safetensors")
+    name = f"alfworld-react-distilled-{sha256[:8]}"
+    assert server.loads == [{"lora_name": name, "lora_path": str(adapter.resolve())}]
+    assert {body["model"] for body in server.bodies} == {name}
+    assert (episode.adapter, episode.model.name) == (sha256, "small")
+    engine(adapter)
+    assert len(server.loads) == 1  # it is there now
 
 
 def test_answers_of_replaced_weights_are_not_taken(serve, engine, model, adapter):
@@ -143,6 +151,98 @@ def test_a_full_context_ends_its_episode_alone(serve, games, engine):
     assert stops == [("context_full", 2), ("turn_limit", 4)]
     cut = next(episode for episode in episodes if episode.stop_reason == "context_full")
     assert [message.role for message in cut.messages][-2:] == ["assistant", "user"]
+
+
+def test_a_first_prompt_without_room_is_an_error(serve, games, engine):
+    serve(lambda n, body: failure(400, "This model's maximum context length is 99 tokens."))
+    with pytest.raises(UserError, match=r"room for an episode's first prompt .* for all 3"):
+        play(games, engine(), arm_of())
+
+
+def test_a_server_that_has_older_weights_under_the_name_before_plays_nothing(
+    serve, games, engine, adapter
+):
+    server = serve(look)
+    server.may_load = False
+    names = []
+    for weights in (b"yesterday's", b"today's"):
+        (adapter / "adapter_model.safetensors").write_bytes(weights)
+        names.append(f"{adapter.name}-{file_sha256(adapter / 'adapter_model.safetensors')[:8]}")
+    server.models = ["small", adapter.name, names[0]]
+    with pytest.raises(UserError, match=f"expected student {names[1]} .*got small"):
+        engine(adapter)
+    assert server.bodies == []
+    server.models.append(names[1])
+    play(games, engine(adapter), arm_of(name="distilled"), count=1)
+    assert {body["model"] for body in server.bodies} == {names[1]}
+
+
+THOUGHTS = "<think>\nThere may be a mug.\n</think>\n\n"
+
+
+@pytest.mark.parametrize("agent", ["react", "stateact"])
+def test_thoughts_of_the_server_are_cut_off_and_the_agents_own_are_not(serve, games, engine, agent):
+    own = {"react": "think: where is it?", "stateact": "thought: where is it?\naction: look"}[agent]
+    fields = {"fields": ["thought", "action"]} if agent == "stateact" else {}
+    serve(lambda n, body: completion(f"{THOUGHTS}{own}", tokens=20))
+    arm = arm_of()._replace(agent=make_agent(agent, "alfworld", NO_EXAMPLES | fields))
+    (episode,) = play(games, engine(), arm, count=1)
+    assert [m.content for m in episode.messages if m.own] == [own] * 4
+    assert (episode.n_invalid, episode.tokens_completion) == (0, 4 * 20)
+
+
+def test_a_server_that_cuts_prompts_ends_the_run(serve, games, engine):
+    def half(number, body):
+        prompt = sum(len(message["content"].split()) for message in body["messages"])
+        return completion("look", min(prompt, 150), 0, 1)
+
+    serve(half)
+    with pytest.raises(UserError, match="OLLAMA_CONTEXT_LENGTH"):
+        play(games, engine(), arm_of(turns=12))
+
+
+def save_tokenizer(folder):
+    """A tokenizer of a token a byte, whose template adds three to each message."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    byte_level = Tokenizer(models.BPE({letter: i for i, letter in enumerate(alphabet)}, []))
+    byte_level.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=byte_level, eos_token="<end>",
+        chat_template="{% for m in messages %}> {{ m.content }}<end>{% endfor %}"
+        "{% if add_generation_prompt %}> {% endif %}",
+    )  # fmt: skip
+    tokenizer.save_pretrained(folder)
+
+
+def test_tokens_that_the_server_does_not_count_are_counted_here(serve, games, engine, model):
+    save_tokenizer(model)
+    reply = completion("look")
+    reply["usage"] = {"prompt_tokens": 0, "completion_tokens": 0}
+    serve(lambda n, body: reply)
+    (episode,) = play(games, engine(), arm_of(), count=1)
+    sizes = [len(message.content.encode()) + 3 for message in episode.messages]
+    expected = sum(sum(sizes[:i]) + 2 for i, m in enumerate(episode.messages) if m.own)
+    assert episode.tokens_prompt == episode.tokens_prompt_new == expected
+    assert episode.tokens_completion == 4 * 5  # "look", and the token that ends a turn
+
+
+def test_without_a_tokenizer_such_a_server_is_an_error(serve, games, engine):
+    serve(lambda n, body: completion("look", prompt=0, cached=0))
+    with pytest.raises(UserError, match=r"alfworld-react: expected a model folder with tokenizer.json"):
+        play(games, engine(), arm_of(), count=1)
+
+
+def test_settings_of_the_template_are_sent_and_in_the_cache_key(serve, games, engine):
+    server = serve(look)
+    settings = {"enable_thinking": False}
+    for _ in range(2):
+        play(games, engine(chat_template_kwargs=settings), arm_of(turns=1), count=1)
+    assert [body["chat_template_kwargs"] for body in server.bodies] == [settings]
+    play(games, engine(), arm_of(turns=1), count=1)
+    assert len(server.bodies) == 2 and "chat_template_kwargs" not in server.bodies[1]
 
 
 HOSTILE = (
@@ -227,3 +327,12 @@ def test_a_stage_without_a_server_says_what_to_set(checkout, games):
     checkout.env.pop("OPENAI_BASE_URL", None)
     done = checkout.run(*STAGE)
     assert done.returncode == 1 and done.stderr.startswith("Error: OPENAI_BASE_URL")
+
+
+def test_a_model_without_a_system_role_is_asked_without_one(serve, games, engine, model):
+    """As its students learn: the server's template would refuse the system text, or move it."""
+    tokenizer_of(template("gemma")).save_pretrained(model)
+    server = serve(look)
+    play(games, engine(), arm_of(turns=1), count=1)
+    (asked,) = server.bodies[0]["messages"]
+    assert asked["role"] == "user" and "You are in the middle of a room" in asked["content"]

@@ -18,6 +18,7 @@ def hints_of_bank(
     bank, tasks = read_jsonl(hints.path(cell), Hint), cell.read_tasks()
     if hints.retriever == "llm":
         server = make_server()
+        server.look_for_model()
         reranker = make_reranker(server, bank, tasks, hints.k)
         return GivenHints(reranker, server.name, hints.placement)
     retriever = make_retriever(hints.retriever, bank, tasks, hints.k)

@@ -22,10 +22,8 @@ def model_identity(folder: Path) -> Model:
     return Model(name=folder.name, sha256=digest.hexdigest())
 
 
-def adapter_identity(folder: Path | None) -> Sha256 | None:
-    """The hash of an adapter's weights, None without one; a UserError where they are missing."""
-    if folder is None:
-        return None
+def adapter_sha256(folder: Path) -> Sha256:
+    """The hash of an adapter's weights; a UserError where they are missing."""
     weights = folder / ADAPTER_WEIGHTS
     if not weights.is_file():
         raise UserError(
@@ -33,6 +31,20 @@ def adapter_identity(folder: Path | None) -> Sha256 | None:
             "Make it with `dvc repro`, or fetch it with `dvc pull`."
         )
     return file_sha256(weights)
+
+
+def adapter_identity(folder: Path | None) -> Sha256 | None:
+    """The hash of an adapter's weights, None without one."""
+    return adapter_sha256(folder) if folder else None
+
+
+def student_name(adapter: Path) -> str:
+    """The name by which a server is asked for an adapter, as in `alfworld-react-sft-1a2b3c4d`.
+
+    It ends in the first digits of the weights' hash: a server that still has older weights lacks
+    this name.
+    """
+    return f"{adapter.name}-{adapter_sha256(adapter)[:8]}"
 
 
 def load_merged(folder: Path, adapter: Path | None):

@@ -2,8 +2,8 @@
 
 Each answer is a file, named by the hash of all that determines it: the server's URL (a model of the
 same name elsewhere can be another, or have fewer bits), the model's name and what is known of its
-weights, messages, limits, sampling, seed and schema. So an answer sampled at a temperature is
-repeated too, until another seed is asked for.
+weights, messages, limits, sampling, seed, schema and the template's settings. So an answer sampled
+at a temperature is repeated too, until another seed is asked for.
 """
 
 import logging
@@ -40,8 +40,13 @@ def cache_folder() -> Path:
     return Path(value)
 
 
+# In each key as well, so that entries of an older schema, which may hold what is no answer (an
+# error inside a 200, thoughts in the text), are not even looked at.
+SCHEMA: Literal["answer/2"] = "answer/2"
+
+
 class _Entry(Record):
-    schema_: Literal["answer/1"] = Field("answer/1", alias="schema")
+    schema_: Literal["answer/2"] = Field(SCHEMA, alias="schema")
     key: str
     completion: Completion
 

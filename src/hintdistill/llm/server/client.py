@@ -7,43 +7,32 @@ asked for; what is asked for is first reserved in the ledger; what the server ca
 
 import asyncio
 import logging
-import math
-import random
-import re
 import time
-from collections.abc import Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from typing import Any, Self
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self, TypeVar
 
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from hintdistill.core.errors import UserError
 from hintdistill.core.records import content_sha256
-from hintdistill.llm.server.cache import ResponseCache, cache_folder
-from hintdistill.llm.server.completion import (
-    ChatRequest,
-    Completion,
-    Refusable,
-    WrongAnswer,
-    most_tokens,
-    read_answer,
-)
-from hintdistill.llm.server.endpoint import KEY, MODEL, URL, endpoint_from_environment
+from hintdistill.llm.server.answer import WrongAnswer, read_answer
+from hintdistill.llm.server.cache import SCHEMA, ResponseCache, cache_folder
+from hintdistill.llm.server.completion import ChatRequest, Completion, Refusable, most_tokens
+from hintdistill.llm.server.connection import SECONDS_TO_CONNECT, Connection
+from hintdistill.llm.server.cut_prompts import PromptWatch, cut_error
+from hintdistill.llm.server.endpoint import URL, endpoint_from_environment
 from hintdistill.llm.server.ledger import CapReached, Ledger, Prices
+from hintdistill.llm.server.models import is_among, listed, missing_student, unlisted_model
+from hintdistill.llm.server.patience import Patience
+from hintdistill.llm.server.refusal import Again, Refusal, exception_of, is_full
 from hintdistill.llm.server.signals import signals_wait
 
 log = logging.getLogger(__name__)
 
-# Seconds before an attempt is repeated: doubled each time, and less by chance, so that requests
-# that failed together don't come back together.
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
-SECONDS_TO_CONNECT = 10.0
-# Statuses by which a server says that it has not answered. After others a model may have been at
-# work: of a gateway (502, 504, 520 to 527), which can't know, or after a client's time (408, 499).
-_NOT_ANSWERED = {400, 401, 402, 403, 404, 405, 409, 413, 415, 422, 425, 429, 500, 501, 503, 529}
-# How servers say that prompt and answer are longer than the model's context; each differently.
-_FULL = re.compile(r"context.(?:length|size|window)|maximum model length", re.IGNORECASE)
+Body = dict[str, Any]
+T = TypeVar("T")
 
 
 class ServerParams(Prices):
@@ -66,41 +55,6 @@ class ServerParams(Prices):
         return self
 
 
-def _libraries():
-    """openai, and httpx2 on which it is built; imported only where a server is asked."""
-    try:
-        import httpx2
-        import openai
-    except ImportError as error:
-        raise UserError(
-            f"a server's client: expected the package openai, could not import it: {error}. "
-            "Run `make setup`."
-        ) from None
-    return openai, httpx2
-
-
-class _Again(Exception):
-    """An attempt failed in a way that may pass; `after`: seconds that the server asks to wait."""
-
-    def __init__(self, what: str, after: float | None = None) -> None:
-        super().__init__(what)
-        self.after = after
-
-
-def retry_after(value: str | None) -> float | None:
-    """Seconds that a Retry-After header asks for, as a number or a date; None where it doesn't."""
-    try:
-        seconds = float(value or "")
-    except ValueError:
-        try:
-            moment = parsedate_to_datetime(value or "")
-        except (ValueError, OverflowError):
-            return None
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        seconds = (moment - datetime.now(UTC)).total_seconds()
-    return max(seconds, 0.0) if math.isfinite(seconds) else None
-
-
 class Server:
     """Asks the server that the environment names; notes the calls as the stage's in the ledger.
 
@@ -113,17 +67,12 @@ class Server:
         self.model = self._endpoint.model
         self._cache = ResponseCache(cache_folder())
         self._ledger = Ledger()
-        self._openai, self._httpx = _libraries()
-        self._client = self._openai.AsyncOpenAI(
-            base_url=self._endpoint.url,
-            api_key=self._endpoint.key or "none",  # local servers take any
-            # Each attempt has a time limit as a whole, and is reserved in the ledger by itself.
-            timeout=self._httpx.Timeout(None, connect=SECONDS_TO_CONNECT),
-            max_retries=0,
-        )
+        self._connection = Connection(self._endpoint)
         self._runner = asyncio.Runner()  # one event loop, so that connections stay open
         self._ending = asyncio.Event()  # no further attempt begins
         self._content_seen = False  # in any answer so far
+        self._told: set[str] = set()  # warnings, each of which is given once
+        self._watches: dict[str, PromptWatch] = defaultdict(PromptWatch)  # of each model
         self._under_way = 0  # calls that hold their worst case in the ledger
         self._call_ended = asyncio.Event()  # another one for each call
 
@@ -134,21 +83,77 @@ class Server:
 
     def close(self) -> None:
         """Close connections; processes that end do it by themselves."""
-        self._runner.run(self._client.close())
+        self._runner.run(self._connection.close())
         self._runner.close()
+
+    def look_for_model(self) -> None:
+        """Warn where the server lists its models, and not OPENAI_MODEL.
+
+        It is asked once and briefly: a server that is not there yet, or lists nothing, says more
+        when it is asked for an answer.
+        """
+        seconds = min(self._params.timeout, SECONDS_TO_CONNECT)
+        try:
+            names = listed(self._runner.run(self._connection.models(seconds)))
+        except (Again, Refusal):
+            return
+        if warning := unlisted_model(self._endpoint, names or []):
+            log.warning(warning)
+
+    def require_student(self, name: str, folder: Path) -> None:
+        """Have the server load a student if it lacks it; a UserError where it is not there then."""
+
+        async def find() -> None:
+            names = await self._listed()
+            if names is not None and is_among(name, names):
+                return
+            try:
+                await self._patiently(lambda s: self._connection.load_adapter(name, folder, s))
+                loading = "no error"
+            except Refusal as refusal:
+                loading = self._endpoint.shown(f"status {refusal.said.status}: {refusal}")
+            names = await self._listed()
+            if names is None or not is_among(name, names):
+                raise missing_student(self._endpoint, name, folder, names, loading)
+
+        self._runner.run(find())
+
+    async def _listed(self) -> list[str] | None:
+        """The names of the server's models; None where it has no list."""
+        try:
+            return listed(await self._patiently(self._connection.models))
+        except Refusal as refusal:
+            if refusal.said.status in (401, 403):
+                raise exception_of(refusal.said, self._endpoint, self.model) from None
+            return None
+
+    async def _patiently(self, attempt: Callable[[float], Awaitable[T]]) -> T:
+        """The result of a request that costs nothing, as soon as an attempt succeeds."""
+        patience = Patience(self._endpoint.where, self._params.timeout, self._params.deadline)
+        while True:
+            try:
+                return await attempt(patience.timeout)
+            except Again as again:
+                failure = again
+            except Refusal as refusal:
+                passing = exception_of(refusal.said, self._endpoint, self.model)
+                if not isinstance(passing, Again):
+                    raise
+                failure = passing
+            await asyncio.sleep(patience.pause_after(failure))
 
     def complete_all(self, requests: Sequence[ChatRequest]) -> list[Completion | None]:
         """An answer to each request, in their order; equal requests are asked once.
 
         None where the model's context has no room for the prompt and `max_tokens` more. A UserError
         where the server can't be reached in time, refuses, or sends something else than an answer,
-        or nothing but answers without content; or where the next call could cross the cap. Answers
-        that have come, or are still coming, are kept in the cache even then. So they are where
-        SIGINT or SIGTERM comes; a second one does not wait for them.
+        or nothing but answers without content, or cuts the prompts; or where the next call could
+        cross the cap. Answers that have come, or are still coming, are kept in the cache even then.
+        So they are where SIGINT or SIGTERM comes; a second one does not wait for them.
         """
         bodies = [request.body(self.model, self._params.refuses) for request in requests]
         keys = [
-            content_sha256([self._endpoint.url, request.weights, body])
+            content_sha256([SCHEMA, self._endpoint.url, request.weights, body])
             for request, body in zip(requests, bodies, strict=True)
         ]
         answers = {key: self._cache.get(key) for key in keys}
@@ -157,31 +162,70 @@ class Server:
             self._ending.clear()
             with signals_wait(self._stop):
                 answers |= self._runner.run(self._ask_all(missing))
-        self._require_content({key: answer for key, answer in answers.items() if answer})
+        came = {key: answer for key, answer in answers.items() if answer}
+        self._require_content(came)
+        self._require_whole_prompts(dict(zip(keys, bodies, strict=True)), came)
         return [answers[key] for key in keys]
 
-    def _require_content(self, answers: dict[str, Completion]) -> None:
+    def _require_content(self, answers: Mapping[str, Completion]) -> None:
         """Raises an error, and forgets the answers, where there has been none with content yet."""
         self._content_seen |= any(answer.text or answer.complete for answer in answers.values())
+        thought = sum(answer.tokens_thought for answer in answers.values())
         if answers and not self._content_seen:
-            for key in answers:
-                self._cache.remove(key)
+            self._forget(answers)
             raise UserError(
                 f"{self.name}: expected answers with content, got {len(answers)} without, of "
-                f"{max(a.tokens_completion for a in answers.values())} tokens at most. A model "
-                "that thinks before it answers uses up the limit: turn its thinking off in the "
-                "server, or raise max_new_tokens where an agent plays."
+                f"{max(a.tokens_completion for a in answers.values())} tokens at most, of which "
+                f"{thought} in all are thoughts. A model that thinks before it answers uses up the "
+                "limit: turn its thinking off (docs/servers.md says how for each server; where an "
+                "agent plays, model.chat_template_kwargs: {enable_thinking: false}), or raise "
+                "max_new_tokens where an agent plays. A vendor's filter may also have refused."
             )
+        if thought:
+            tokens = sum(answer.tokens_completion for answer in answers.values())
+            self._warn_once(
+                "thoughts",
+                f"thinks before it answers: {thought} of the first {tokens} tokens are thoughts. "
+                "They are cut off, and count as tokens of the answer",
+            )
+        if answers and not any(answer.complete for answer in answers.values()):
+            # Thoughts whose start is in the prompt, and whose end did not come, look like this.
+            self._warn_once(
+                "cut off",
+                f"none of {len(answers)} answers asked for together has come to its end. It may "
+                "think before it answers, or the limit of tokens is too low",
+            )
+
+    def _warn_once(self, kind: str, warning: str) -> None:
+        if kind not in self._told:
+            self._told.add(kind)
+            log.warning("%s: %s; docs/servers.md says how to turn thoughts off", self.name, warning)
+
+    def _require_whole_prompts(
+        self, bodies: Mapping[str, Body], answers: Mapping[str, Completion]
+    ) -> None:
+        """Raises an error, and forgets the answers, where the server cuts prompts."""
+        # A conversation before what continues it.
+        for key in sorted(answers, key=lambda key: len(bodies[key]["messages"])):
+            body = bodies[key]
+            watch = self._watches[body["model"]]
+            if cut := watch.note(key, body["messages"], answers[key].tokens_prompt):
+                self._forget(watch.suspects())
+                raise cut_error(self._endpoint.where, body["model"], cut)
+
+    def _forget(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            self._cache.remove(key)
 
     def _stop(self) -> None:
         log.warning("stopping, once %d calls under way, being paid, have ended", self._under_way)
         self._runner.get_loop().call_soon_threadsafe(self._ending.set)
 
-    async def _ask_all(self, bodies: dict[str, dict[str, Any]]) -> dict[str, Completion | None]:
+    async def _ask_all(self, bodies: Mapping[str, Body]) -> dict[str, Completion | None]:
         """After a failure or a signal no further attempt begins; those under way may end."""
         gate = asyncio.Semaphore(self._params.concurrency)
 
-        async def ask(key: str, body: dict[str, Any]) -> Completion | None:
+        async def ask(key: str, body: Body) -> Completion | None:
             async with gate:
                 try:
                     answer = await self._ask(body)
@@ -201,50 +245,37 @@ class Server:
             answers[key] = result
         return answers
 
-    async def _ask(self, body: dict[str, Any]) -> Completion | None:
+    async def _ask(self, body: Body) -> Completion | None:
         """One answer, by as many attempts as the deadline allows.
 
-        None begins that the deadline would cut short: it could be paid for nothing. Time that a
-        call waits for room under the cap doesn't count.
+        Time that a call waits for room under the cap doesn't count.
         """
-        limit = self._params.deadline
-        timeout = min(self._params.timeout, limit)
-        end = time.monotonic() + limit
-        attempt = 0
+        where = self._endpoint.where
+        patience = Patience(where, self._params.timeout, self._params.deadline)
         while True:
-            attempt += 1
             asked = time.monotonic()
             call = await self._reserve(body)
             if call is None:
                 return None
-            end += time.monotonic() - asked
+            patience.extend(time.monotonic() - asked)
             self._under_way += 1
             try:
-                return await self._attempt(call, body, timeout)
-            except _Again as again:
+                return await self._attempt(call, body, patience.timeout)
+            except Again as again:
                 failure = again
             finally:
                 self._under_way -= 1
                 self._call_ended.set()
                 self._call_ended = asyncio.Event()
-            pause = min(FIRST_PAUSE * 2 ** (attempt - 1), LONGEST_PAUSE) * random.uniform(0.5, 1)
-            pause = max(pause, failure.after or 0)
-            if time.monotonic() + pause + timeout > end:
-                asks = f", which asks for {pause:.0f} s of pause" if failure.after else ""
-                raise UserError(
-                    f"{self._endpoint.url}: expected an answer within {limit:g} s, got "
-                    f"{failure} at attempt {attempt}{asks}. See that the server runs and "
-                    "has room, or raise llm.deadline (no attempt begins in the last llm.timeout "
-                    "seconds of it), or lower llm.concurrency, in params.yaml; then run again."
-                )
-            log.warning("%s: %s; again in %.1f s", self._endpoint.url, failure, pause)
+            pause = patience.pause_after(failure)
+            log.warning("%s: %s; again in %.1f s", where, failure, pause)
             try:
                 await asyncio.wait_for(self._ending.wait(), pause)
                 return None  # another request has failed for good, or a signal came
             except TimeoutError:
                 continue
 
-    async def _reserve(self, body: dict[str, Any]) -> int | None:
+    async def _reserve(self, body: Body) -> int | None:
         """The call's id in the ledger; None where no further attempt is to begin.
 
         What the cap has no room for beside the worst cases of calls under way waits for them.
@@ -260,82 +291,36 @@ class Server:
                 await self._call_ended.wait()
         return None
 
-    async def _attempt(self, call: int, body: dict[str, Any], seconds: float) -> Completion | None:
-        """One HTTP request, for a call that is in the ledger already."""
-        params, openai = self._params, self._openai
+    async def _attempt(self, call: int, body: Body, seconds: float) -> Completion | None:
+        """One HTTP request, for a call that is in the ledger already.
+
+        The call stays at its worst case unless the server says what it used, or did not answer.
+        """
+        kind = ""
         try:
-            async with asyncio.timeout(seconds):
-                raw = await self._client.chat.completions.with_raw_response.create(**body)
-        except openai.APIStatusError as error:
-            if error.status_code in _NOT_ANSWERED:
+            raw = await self._connection.chat(body, seconds)
+            kind = raw.headers.get("content-type", "no content type")
+            answer = read_answer(raw.content, raw.headers.get("retry-after"))
+        except Again as again:
+            if not again.sent:
                 self._ledger.release(call)
-            if self._is_full(error):
+            raise
+        except Refusal as refusal:
+            if refusal.paid:
+                self._ledger.settle(call, refusal.paid, self._params)
+            elif refusal.free:
+                self._ledger.release(call)
+            if is_full(refusal.said):
                 return None
-            raise self._status_error(error, body["model"]) from None
-        except TimeoutError:
-            raise _Again(f"no whole answer in {seconds:.3g} s") from None
-        except openai.APIConnectionError as error:
-            cause = error.__cause__
-            if isinstance(cause, self._httpx.ConnectError | self._httpx.ConnectTimeout):
-                self._ledger.release(call)  # nothing was sent
-            raise _Again(self._shown(f"{type(cause).__name__}: {cause}")) from None
-        try:
-            answer = read_answer(raw.content)
+            raise exception_of(refusal.said, self._endpoint, body["model"]) from None
         except WrongAnswer as wrong:
             if wrong.paid:
-                self._ledger.settle(call, wrong.paid, params)
-            kind = raw.headers.get("content-type", "no content type")
+                self._ledger.settle(call, wrong.paid, self._params)
             raise UserError(
-                f"{self._endpoint.url}: expected a chat completion with content and usage, got "
-                f"{self._shown(f'{kind}: {wrong}')}. See that {URL} is the API's root (it often "
-                "ends in /v1) and the server's log; no content at finish_reason 'length' means "
-                "that max_tokens is too small for this model."
+                f"{self._endpoint.where}: expected a chat completion with content, got "
+                f"{self._endpoint.shown(f'{kind}: {wrong}')}. See that {URL} is the API's root (it "
+                "often ends in /v1) and the server's log."
             ) from None
-        self._ledger.settle(call, answer, params)
+        if answer.counted:
+            self._ledger.settle(call, answer, self._params)
         return answer
-
-    def _shown(self, text: str) -> str:
-        """The server's words, on one printable line of bounded length and without the key."""
-        line = " ".join(self._endpoint.hide_key(text).split())
-        line = "".join(character if character.isprintable() else "?" for character in line)
-        return line if len(line) <= 300 else line[:297] + "..."
-
-    @staticmethod
-    def _said(error: Any) -> str:
-        """The message in an error's body, or the whole body where it has another shape."""
-        body = error.body if error.body is not None else error.response.text
-        return str(body.get("message", body) if isinstance(body, dict) else body)
-
-    def _is_full(self, error: Any) -> bool:
-        """Whether this prompt is too long: for good, and not for want of room at the moment.
-
-        llama.cpp says by a 500 that all prompts under way together are.
-        """
-        words = f"{error.code} {error.type} {self._said(error)}"
-        return error.status_code < 500 and error.status_code != 429 and bool(_FULL.search(words))
-
-    def _status_error(self, error: Any, model: str) -> Exception:
-        """The exception for an HTTP status that is no success: try again, or how to mend it."""
-        status, said = error.status_code, self._shown(self._said(error))
-        got = f"status {status}: {said}"
-        out_of_money = error.code == "insufficient_quota"
-        if (status in (408, 409, 425, 429) or status >= 500) and not out_of_money:
-            return _Again(got, retry_after(error.response.headers.get("retry-after")))
-        url = self._endpoint.url
-        if status in (401, 403):
-            state = "the one that is set" if self._endpoint.key else "none, since it is not set"
-            return UserError(
-                f"{url}: expected {KEY} to hold a key that this server takes, got {state}; "
-                f"{got}. Set it before the run: export {KEY}=..."
-            )
-        if status == 404:
-            return UserError(
-                f"{url}: expected model {model!r} at the API's root, got {got}. Compare "
-                f"{MODEL} with the names that {url}/models lists, and "
-                f"{URL} with the server's own address, which often ends in /v1. An adapter has to "
-                "be loaded under its folder's name."
-            )
-        return UserError(
-            f"{url}: expected an answer, got {got}. The server won't take this request; see its "
-            "log. A field that it does not take can be named in llm.refuses, in params.yaml."
-        )

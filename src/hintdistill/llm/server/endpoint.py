@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from hintdistill.core.errors import UserError
+from hintdistill.llm.server.proxy import Proxy, proxy_before
 
 URL, MODEL, KEY = "OPENAI_BASE_URL", "OPENAI_MODEL", "OPENAI_API_KEY"
 
@@ -16,10 +17,22 @@ class Endpoint:
     url: str  # holds no user, password or query, so it may be shown
     model: str
     key: str = field(repr=False)  # "" for a server that asks for none
+    proxy: Proxy | None = None  # that requests go through
 
-    def hide_key(self, text: str) -> str:
-        """Text from elsewhere, to be shown: servers repeat a key that they refuse."""
-        return text.replace(self.key, "***") if self.key else text
+    @property
+    def where(self) -> str:
+        """What is asked, and through what, to be shown."""
+        return f"{self.url} through {self.proxy}" if self.proxy else self.url
+
+    def shown(self, text: str) -> str:
+        """Text from elsewhere, on one printable line of bounded length and without secrets.
+
+        Servers repeat a key that they refuse.
+        """
+        text = text.replace(self.key, "***") if self.key else text
+        line = " ".join((self.proxy.hide(text) if self.proxy else text).split())
+        line = "".join(character if character.isprintable() else "?" for character in line)
+        return line if len(line) <= 300 else line[:297] + "..."
 
 
 def _required(name: str, example: str) -> str:
@@ -65,4 +78,4 @@ def endpoint_from_environment() -> Endpoint:
         raise UserError(
             f"{KEY}: expected one line of printable ASCII, got other characters. Copy it again."
         )
-    return Endpoint(url, model, key)
+    return Endpoint(url, model, key, proxy_before(url))

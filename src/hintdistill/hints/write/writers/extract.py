@@ -168,6 +168,7 @@ def write_hints(
 ) -> Written:
     """Ask about every failed episode, and log the progress; errors as of `Server.complete_all`."""
     server = make_server()
+    server.look_for_model()
     writer = f"extract:{server.model}"
     found = Written([], [])
     said = sorted({task.instruction for task in tasks.values()})
