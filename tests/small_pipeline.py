@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
+from yaml_text import yaml_text
 
 WRITE = """import pathlib, sys
 out, *given = map(pathlib.Path, sys.argv[1:])
@@ -55,7 +55,7 @@ def make_pipeline(folder: Path) -> Path:
     """A repository in which all stages have run, with a remote beside it."""
     (folder / "write.py").write_text(WRITE)
     (folder / "params.yaml").write_text("k: 1\n")
-    (folder / "dvc.yaml").write_text(yaml.safe_dump(PIPELINE, sort_keys=False))
+    (folder / "dvc.yaml").write_text(yaml_text(PIPELINE))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("PATH", str(Path(sys.executable).parent), prepend=":")

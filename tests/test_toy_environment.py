@@ -4,11 +4,12 @@ import json
 import shutil
 
 import pytest
-import yaml
 from conftest import ROOT
+from yaml_text import yaml_text
 
 from hintdistill.core.files import read_jsonl
 from hintdistill.core.records import Episode, Hint, TrainingRow
+from hintdistill.core.yaml_file import read_yaml
 
 TOY = ROOT / "tests/toy"
 STAGES = (
@@ -26,11 +27,11 @@ def clone(checkout):
     folder = checkout.folder
     shutil.copytree(TOY / "environment", folder / "src/hintdistill/environments/toy")
     shutil.copytree(TOY / "prompts", folder / "prompts/toy")
-    params = yaml.safe_load((folder / "profiles/smoke.yaml").read_text())
+    params = read_yaml(folder / "profiles/smoke.yaml")
     params |= {"envs": ["toy"], "toy": BLOCK}
     params["rollout"]["engine"] = "scripted"
     params["strip"]["keep"] = "success"
-    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    (folder / "params.yaml").write_text(yaml_text(params))
     (folder / "models/warm/toy-react").mkdir(parents=True)
     (folder / "models/warm/toy-react/script.json").write_text(json.dumps(SCRIPT))
     return checkout

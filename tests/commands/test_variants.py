@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
-import yaml
 from small_pipeline import IDENTITY, PIPELINE, dvc, run
+from yaml_text import yaml_text
 
 from hintdistill.commands.compare import write_comparison
 from hintdistill.commands.variants import FOLDER, read_variants, run_variants
@@ -60,8 +60,8 @@ def varied(small) -> Path:
         "outs": ["report.txt"],
     }
     stages = {"stages": {**PIPELINE["stages"], **ADDED, "report": report}}
-    (small / "dvc.yaml").write_text(yaml.safe_dump(stages, sort_keys=False))
-    params = "k: 1 # a comment\n" + yaml.safe_dump({"variants": TABLE})
+    (small / "dvc.yaml").write_text(yaml_text(stages))
+    params = "k: 1 # a comment\n" + yaml_text({"variants": TABLE})
     (small / "params.yaml").write_text(params)
     (small / ".gitignore").write_text(".variants/\n.cache\n.scratch/\n*.txt\nadapter\n")
     run("git", "add", "-A")
@@ -163,15 +163,16 @@ def test_code_that_is_not_committed_is_not_run(varied):
 )
 def test_wrong_tables_are_errors(tmp_path, monkeypatch, table, names, said):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump({"k": 1, "variants": table}))
+    (tmp_path / "params.yaml").write_text(yaml_text({"k": 1, "variants": table}))
     with pytest.raises(UserError, match=said):
         read_variants(names)
 
 
 # Ten tasks; arm rag wins as many as k, arm base one; the bank's last two hints depend on k.
 COLUMNS = ",".join(EpisodeRow._fields)
-EPISODES = f"""import json, pathlib, yaml
-k = yaml.safe_load(open("params.yaml"))["hints"]["k"]
+EPISODES = f"""import json, pathlib
+from hintdistill.core.params import read_params
+k = read_params()["hints"]["k"]
 rows = ["{COLUMNS}"]
 for arm, wins, tokens in (("base", 1, 100), ("rag", k, 100 * k)):
     for task in range(10):
@@ -203,10 +204,10 @@ def test_a_comparison_is_paired_and_says_what_differs(small, monkeypatch):
     (small / "episodes.py").write_text(EPISODES)
     outs = ["data/alfworld/react/hints.jsonl", {"metrics/episodes.csv": {"cache": False}}]
     stage = {"cmd": "python episodes.py", "params": ["hints.k"], "outs": outs}
-    (small / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"report": stage}}))
+    (small / "dvc.yaml").write_text(yaml_text({"stages": {"report": stage}}))
     table = {"k8": {"hints.k": 8}, "same": {"hints.bank": "/../react"}}
     params = {"hints": {"k": 2, "bank": ""}, "variants": table}
-    (small / "params.yaml").write_text(yaml.safe_dump(params))
+    (small / "params.yaml").write_text(yaml_text(params))
     (small / ".gitignore").write_text(".variants/\n.cache\n.scratch/\n/data\n")
     run("git", "rm", "-q", "-f", "--cached", "dvc.lock")
     Path("dvc.lock").unlink()

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
-import yaml
 
 from hintdistill.commands.check import require_up_to_date
 from hintdistill.commands.shared.shell import git
@@ -15,6 +14,7 @@ from hintdistill.core.errors import UserError
 from hintdistill.core.files import write_text
 from hintdistill.core.params import PARAMS_FILE
 from hintdistill.core.records import Hint
+from hintdistill.core.yaml_file import parse_yaml
 from hintdistill.evaluation.variants import Variant, flat_params, read_episodes, render_comparison
 from hintdistill.llm.server.ledger import WORKSPACE, Ledger, ledger_file
 
@@ -46,7 +46,7 @@ def _bank(cell: Cell, bank: str, name: str, ref: str | None) -> list[Hint]:
 
 
 def _read_run(name: str, ref: str | None, money: dict[str, float]) -> Variant:
-    params = flat_params(yaml.safe_load(_read(str(PARAMS_FILE), ref)))
+    params = flat_params(parse_yaml(_read(str(PARAMS_FILE), ref), f"{PARAMS_FILE} of {name}"))
     episodes = read_episodes(_read(EPISODES, ref).splitlines())
     banks = {cell: _bank(Cell(*cell), params["hints.bank"], name, ref) for cell in episodes}
 

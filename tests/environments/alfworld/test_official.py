@@ -11,14 +11,15 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-import yaml
 from click.testing import CliRunner
 from conftest import ROOT
+from yaml_text import yaml_text
 
 from hintdistill.core.errors import UserError
 from hintdistill.core.files import read_jsonl
 from hintdistill.core.panel import panel_sha256
 from hintdistill.core.records import SPLITS, Game, Task, content_sha256
+from hintdistill.core.yaml_file import read_yaml
 from hintdistill.environments.alfworld.game.env import AlfworldEnv
 from hintdistill.environments.alfworld.game.goal import TASK_TYPES, instruction_of
 from hintdistill.environments.alfworld.game.official import (
@@ -217,9 +218,9 @@ def test_too_few_games_and_no_variable(release, monkeypatch):
 
 
 def run_stage(folder, pin, monkeypatch):
-    params = yaml.safe_load((ROOT / "profiles/official.yaml").read_text())
+    params = read_yaml(ROOT / "profiles/official.yaml")
     params["alfworld"] |= {**SIZES, "panel_sha256": pin}
-    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    (folder / "params.yaml").write_text(yaml_text(params))
     monkeypatch.chdir(folder)
     return CliRunner().invoke(panel_stage.command, ["--env", "alfworld"])
 
@@ -245,7 +246,7 @@ def test_the_stage_pins_and_names_no_folder(release, tmp_path, monkeypatch):
 @with_release
 def test_the_release_gives_the_panel_that_the_profile_pins(monkeypatch):
     monkeypatch.setenv(DATA_VARIABLE, RELEASE)
-    params = yaml.safe_load((ROOT / "profiles/official.yaml").read_text())["alfworld"]
+    params = read_yaml(ROOT / "profiles/official.yaml")["alfworld"]
     panel = list(read_official_panel({split: params[split] for split in SPLITS}, params["seed"]))
     assert panel_sha256(task for task, _ in panel) == params["panel_sha256"]
     assert sum(task.split == "eval" for task, _ in panel) == 134
