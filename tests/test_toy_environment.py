@@ -19,7 +19,7 @@ STAGES = (
 # Tries the door at once; unlocks it first where a hint says so.
 SCRIPT = [["Unlock the[^|]*turn the key", "open"], ["Unlock the", "unlock"], ["", "open"]]
 BLOCK = {"source": "generated", "seed": 0, "warmstart": 2, "train": 8, "dev": 2, "eval": 6,
-         "step_limit": 4, "panel_sha256": None}  # fmt: skip
+         "eval_games": None, "step_limit": 4, "panel_sha256": None}  # fmt: skip
 
 
 @pytest.fixture
