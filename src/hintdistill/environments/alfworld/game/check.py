@@ -19,7 +19,7 @@ SHOWN = 10  # games of one message
 T = TypeVar("T")
 
 
-def reason_of(error: BaseException) -> str:
+def engine_error(error: BaseException) -> str:
     """An engine's error in one line: it raises many kinds, some without words."""
     said = " ".join(str(error).split())[:200]
     kind = "" if isinstance(error, SystemExit) else type(error).__name__
@@ -36,7 +36,7 @@ def refuse_broken(content: Mapping[str, Any], instruction: str) -> None:
     except UserError:
         raise
     except (Exception, SystemExit) as error:  # fast_downward ends the process
-        raise UserError(f"alfworld can't parse it: {reason_of(error)}") from None
+        raise UserError(f"alfworld can't parse it: {engine_error(error)}") from None
 
 
 def _check_problem(domain: str, problem: str) -> None:

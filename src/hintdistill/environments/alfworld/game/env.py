@@ -5,7 +5,7 @@ from typing import Any
 from hintdistill.core.errors import UserError
 from hintdistill.core.panel import check_content
 from hintdistill.core.records import Game, Task
-from hintdistill.environments.alfworld.game.check import reason_of
+from hintdistill.environments.alfworld.game.check import engine_error
 from hintdistill.environments.alfworld.game.goal import NOTHING_HAPPENS
 from hintdistill.environments.common.protocol import Outcome
 
@@ -39,7 +39,7 @@ class AlfworldEnv:
             feedback = self._env.reset().feedback
         except (Exception, SystemExit) as error:  # its parser raises many kinds, or ends it all
             raise UserError(
-                f"game {self._task_id}: alfworld could not load it ({reason_of(error)}). "
+                f"game {self._task_id}: alfworld could not load it ({engine_error(error)}). "
                 "Is games.jsonl intact? Try `dvc checkout`."
             ) from error
         return feedback.split("=-", 1)[-1].strip()
@@ -50,7 +50,7 @@ class AlfworldEnv:
             state, reward, done = self._env.step(action)
         except Exception as error:
             raise UserError(
-                f"game {self._task_id}: alfworld failed at {action!r:.200} ({reason_of(error)})."
+                f"game {self._task_id}: alfworld failed at {action!r:.200} ({engine_error(error)})."
             ) from error
         observation = state.feedback.strip()
         return Outcome(observation, float(reward), bool(done), observation != NOTHING_HAPPENS)
