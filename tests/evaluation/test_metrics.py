@@ -146,7 +146,11 @@ def test_publish_replaces_a_cell_and_keeps_the_others(finished, tmp_path, monkey
     with pytest.raises(UserError, match=r"alfworld\.source official, got generated"):
         publish("official")
     whole = read_yaml(Path("params.yaml"))
-    whole["alfworld"] |= {"source": "official", "eval": 134}
+    whole["alfworld"] |= {"source": "official", "eval": 134, "eval_games": "valid_seen"}
+    Path("params.yaml").write_text(yaml_text(whole))
+    with pytest.raises(UserError, match=r"alfworld\.eval_games valid_unseen, got valid_seen"):
+        publish("official")
+    whole["alfworld"]["eval_games"] = "valid_unseen"
     Path("params.yaml").write_text(yaml_text(whole))
     with pytest.raises(UserError, match="n of alfworld, react 134, got 4"):
         publish("official")
