@@ -12,10 +12,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from hintdistill.core.files import write_json
 from hintdistill.core.panel import PanelParams
+from hintdistill.core.yaml_file import read_yaml
 from hintdistill.environments.alfworld.game.goal import require_goal, things_in
 from hintdistill.environments.alfworld.player.habits import HABITS, situation_of
 from hintdistill.environments.common.registry import games_of, new_panel
@@ -27,7 +26,7 @@ NOT_FATAL = {"container"}
 
 def planted() -> dict[str, list[str]]:
     """Mistakes that each eval game meets, by task_id."""
-    params = yaml.safe_load((PUBLISHED / "alfworld-react/params.yaml").read_text())["alfworld"]
+    params = read_yaml(PUBLISHED / "alfworld-react/params.yaml")["alfworld"]
     panel = new_panel("alfworld", PanelParams.model_validate(params))
     tasks = sorted(panel.tasks_of("eval"), key=lambda task: task.task_id)
     with games_of("alfworld").open_envs(panel, len(tasks)) as envs:

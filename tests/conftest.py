@@ -11,15 +11,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 from hypothesis import settings
 from loopback import PARAMS, Loopback
 from small_pipeline import make_pipeline
+from yaml_text import yaml_text
 
 from hintdistill.agents.episode.registry import make_agent
 from hintdistill.agents.episode.rollout import NO_HINTS, ArmSetup, Limits
 from hintdistill.core.panel import Panel, PanelParams
 from hintdistill.core.records import Game, Task
+from hintdistill.core.yaml_file import read_yaml
 from hintdistill.environments.alfworld.game.env import AlfworldEnv
 from hintdistill.environments.alfworld.game.panel import build_panel
 from hintdistill.environments.common.protocol import InProcess
@@ -88,10 +89,10 @@ class Repro:
     def __init__(self, folder: Path, *targets: str, cache: Path | None = None, **params) -> None:
         """Profile smoke, with other blocks or other keys of them, and another clone's cache."""
         self.checkout = Checkout(copy_checkout(folder))
-        chosen = yaml.safe_load((folder / "profiles/smoke.yaml").read_text())
+        chosen = read_yaml(folder / "profiles/smoke.yaml")
         for name, value in params.items():
             chosen[name] = chosen[name] | value if isinstance(value, dict) else value
-        (folder / "params.yaml").write_text(yaml.safe_dump(chosen))
+        (folder / "params.yaml").write_text(yaml_text(chosen))
         if cache:
             self.checkout.run("dvc", "cache", "dir", "--local", str(cache))
         self.log = folder.with_suffix(".log")
@@ -197,7 +198,7 @@ def base_model(smoke_run: Repro | None, tmp_path_factory) -> Path:
     from hintdistill.training.base import make_base
 
     folder = tmp_path_factory.mktemp("base")
-    source = yaml.safe_load((ROOT / "params.yaml").read_text())["base"]["source"]
+    source = read_yaml(ROOT / "params.yaml")["base"]["source"]
     make_base(source, folder, "# base\n")
     return folder
 

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
+from yaml_text import yaml_text
 
 WRITE = """import pathlib, sys
 out, *given = map(pathlib.Path, sys.argv[1:])
@@ -51,16 +51,20 @@ def dvc(*arguments: str) -> str:
     return run(sys.executable, "-m", "dvc", *arguments)
 
 
-def make_pipeline(folder: Path) -> Path:
-    """A repository in which all stages have run, with a remote beside it."""
+def make_pipeline(folder: Path, repository: Path | None = None) -> Path:
+    """A folder in which all stages have run, with a remote beside it.
+
+    It is a git repository, or it lies in one.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "write.py").write_text(WRITE)
     (folder / "params.yaml").write_text("k: 1\n")
-    (folder / "dvc.yaml").write_text(yaml.safe_dump(PIPELINE, sort_keys=False))
+    (folder / "dvc.yaml").write_text(yaml_text(PIPELINE))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("PATH", str(Path(sys.executable).parent), prepend=":")
-        run("git", "init", "-q")
-        dvc("init", "-q")
+        run("git", "init", "-q", str(repository or folder))
+        dvc("init", "-q", *(["--subdir"] if repository else []))
         dvc("remote", "add", "-q", "-d", "beside", "../remote")
         dvc("repro", "-q")
         run("git", "add", "-A")

@@ -6,17 +6,18 @@ from pathlib import Path
 
 import jinja2
 import pytest
-import yaml
 from closure import PACKAGE, import_closure
 from conftest import ROOT
 from dvc.dependency.param import ParamsDependency
 from dvc.repo import Repo
 from jinja2.meta import find_referenced_templates
+from yaml_text import yaml_text
 
 from hintdistill.core.by_name import names_in
 from hintdistill.core.cell import BankParams, Cell
 from hintdistill.core.declared import declared_deps, files_in
 from hintdistill.core.params import StageParams
+from hintdistill.core.yaml_file import read_yaml
 from hintdistill.environments.common.registry import environment_names
 from hintdistill.evaluation.arms import ARMS, STUDENTS, TABLE
 from hintdistill.stages.shared.server import ServerBlock
@@ -29,9 +30,9 @@ NAMES = names_in("hintdistill.stages")
 def stages(tmp_path_factory):
     """Stages of dvc.yaml by name, their matrix resolved for all environments and agents."""
     root = tmp_path_factory.mktemp("all-cells")
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params = read_yaml(ROOT / "params.yaml")
     params |= {"envs": ENVS, "agents": AGENTS}
-    (root / "params.yaml").write_text(yaml.safe_dump(params))
+    (root / "params.yaml").write_text(yaml_text(params))
     shutil.copy(ROOT / "dvc.yaml", root)
     repo = Repo.init(str(root), no_scm=True)
     cells = {}
@@ -144,7 +145,7 @@ def test_what_tools_leave_in_folders_of_code_is_no_dependency(tmp_path, monkeypa
 
 @pytest.mark.parametrize("name", NAMES)
 def test_params_are_those_the_stage_reads(stages, name):
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params = read_yaml(ROOT / "params.yaml")
     every = leaves(params)
     for stage in stages[name]:
         declared = {
@@ -162,7 +163,7 @@ def test_params_are_those_the_stage_reads(stages, name):
 
 
 def test_every_parameter_is_read_by_some_stage():
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params = read_yaml(ROOT / "params.yaml")
     every = leaves(params)
     cells = [{"env": env, "agent": agent} for env in ENVS for agent in AGENTS]
     read = {key for name in NAMES for cell in cells for key in keys_read(name, cell)}
@@ -176,7 +177,7 @@ def test_every_parameter_is_read_by_some_stage():
 
 def test_every_profile_is_complete():
     def keys(path):
-        content = yaml.safe_load(path.read_text()) | {"variants": None}  # these are anybody's own
+        content = read_yaml(path) | {"variants": None}  # these are anybody's own
         return {name: sorted(block) for name, block in content.items() if isinstance(block, dict)}
 
     for path in (ROOT / "profiles").iterdir():
@@ -219,7 +220,7 @@ def test_dvc_yaml_has_the_arms_of_the_table(stages):
     for arm in TABLE:
         assert set(arm.against) <= set(ARMS) - {arm.name} and arm.weights in ("base", *STUDENTS)
     for env in ENVS:
-        sentences = yaml.safe_load((ROOT / f"prompts/{env}/placebos.yaml").read_text())
+        sentences = read_yaml(ROOT / f"prompts/{env}/placebos.yaml")
         assert set(sentences) == {arm.name for arm in TABLE if arm.hints == "sentences"}
 
 
@@ -262,10 +263,10 @@ READ_THE_BANK = ("teacher@", "prompt_eval@", "strip@")
     ],
 )
 def test_an_agent_is_given_the_bank_that_hints_bank_names(tmp_path, monkeypatch, bank, banks):
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params = read_yaml(ROOT / "params.yaml")
     params["agents"] = list(banks)
     params["hints"]["bank"] = bank
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    (tmp_path / "params.yaml").write_text(yaml_text(params))
     shutil.copy(ROOT / "dvc.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
     stages = Repo.init(no_scm=True).index.stages

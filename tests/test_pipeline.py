@@ -5,19 +5,20 @@ import json
 import shutil
 from pathlib import Path
 
-import yaml
 from click.testing import CliRunner
 from conftest import ROOT
+from yaml_text import yaml_text
 
 from hintdistill.core.errors import UserError
 from hintdistill.core.files import read_jsonl
 from hintdistill.core.records import Episode, Hint, Task, TrainingRow
+from hintdistill.core.yaml_file import parse_yaml, read_yaml
 from hintdistill.evaluation.arms import ARMS, COMPARISONS
 from hintdistill.evaluation.figures import CauseRow, CellFigures, EpisodeRow
 from hintdistill.stages import report
 
 CELL = "data/alfworld/react"
-EVAL = yaml.safe_load((ROOT / "profiles/smoke.yaml").read_text())["alfworld"]["eval"]
+EVAL = read_yaml(ROOT / "profiles/smoke.yaml")["alfworld"]["eval"]
 
 
 def episodes_of(finished, name):
@@ -68,7 +69,7 @@ def test_students_use_their_adapters_on_the_same_base(finished):
 
 def test_demonstrations_of_every_kind_and_of_warmstart_tasks_only(finished):
     demos = episodes_of(finished, "demos.jsonl")
-    params = yaml.safe_load((finished.folder / "params.yaml").read_text())
+    params = read_yaml(finished.folder / "params.yaml")
     tasks, shares = params["alfworld"]["warmstart"], params["demos"]
     for kind in ("plain", "helpful", "useless"):
         shown = [e for e in demos if e.arm == f"demo_{kind}"]
@@ -144,9 +145,9 @@ def test_every_failure_is_in_the_causes(finished):
 
 def test_a_report_of_two_agents_shows_each_apart(finished, tmp_path, monkeypatch):
     shutil.copytree(finished.folder / "metrics/cells", tmp_path / "metrics/cells")
-    params = yaml.safe_load((finished.folder / "params.yaml").read_text())
+    params = read_yaml(finished.folder / "params.yaml")
     params["agents"] = ["react", "stateact"]
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    (tmp_path / "params.yaml").write_text(yaml_text(params))
     monkeypatch.chdir(tmp_path)
     (cell,) = Path("metrics/cells").iterdir()
     result = CliRunner().invoke(report.command)
@@ -198,7 +199,7 @@ def test_lineage_leads_from_the_panel_to_the_metrics(finished):
 def test_stateact_shops_through_the_same_stages(shops):
     assert "Stage 'base' is cached" in shops.log.read_text()
     data = shops.checkout.folder / "data/webshop/stateact"
-    params = yaml.safe_load((shops.checkout.folder / "params.yaml").read_text())
+    params = read_yaml(shops.checkout.folder / "params.yaml")
     tasks = {task.task_id: task for task in read_jsonl(data.parent / "panel.jsonl", Task)}
     bank = {hint.hint_id for hint in read_jsonl(data / "hints.jsonl", Hint)}
     for name in ("failures", "teacher"):
@@ -272,13 +273,13 @@ def test_a_comment_that_every_stage_sees_is_accepted_and_a_constant_is_not(finis
         assert lock.read_text() == locked
         files.write_text(code + "# a comment\n")
         pending = json.loads(finished.run("dvc", "status", "--json").stdout)
-        assert len(pending) == len(yaml.safe_load(locked)["stages"])
+        assert len(pending) == len(parse_yaml(locked, "dvc.lock")["stages"])
         accepted = finished.run("hintdistill", "accept")
         assert accepted.returncode == 0, accepted.stderr
         again = finished.run("dvc", "repro")
         assert again.returncode == 0 and "Running stage" not in again.stdout
-        stages = yaml.safe_load(lock.read_text())["stages"]
-        for name, stage in yaml.safe_load(locked)["stages"].items():
+        stages = read_yaml(lock)["stages"]
+        for name, stage in parse_yaml(locked, "dvc.lock")["stages"].items():
             assert stages[name]["outs"] == stage["outs"]
             changed = [dep["path"] for dep in stages[name]["deps"] if dep not in stage["deps"]]
             assert changed == ["src/hintdistill/core"]
@@ -341,6 +342,6 @@ def test_dvc_compares_the_run_with_the_committed_one(finished):
 
 
 def test_smoke_is_a_complete_profile(finished):
-    profiles = [yaml.safe_load(p.read_text()) for p in (finished.folder / "profiles").iterdir()]
+    profiles = [read_yaml(p) for p in (finished.folder / "profiles").iterdir()]
     shapes = [{key: sorted(block) for key, block in p.items()} for p in profiles]
     assert all(shape == shapes[0] for shape in shapes)

@@ -15,13 +15,13 @@ from typing import NamedTuple
 
 import boto3
 import pytest
-import yaml
 from loopback import free_port
 from moto.server import ThreadedMotoServer
 from small_pipeline import IDENTITY, dvc, run, try_dvc
 
 from hintdistill.commands.check import find_problems
 from hintdistill.core.errors import UserError
+from hintdistill.core.yaml_file import read_yaml
 
 BUCKET = "bucket"
 ACCESS, SECRET = "planted-key-0123456789", "planted-secret-0123456789"
@@ -295,7 +295,7 @@ def test_a_remote_that_can_only_be_read(small, s3_port):
 def test_a_corrupt_object_is_never_taken(small, s3_port):
     use(s3_remote(s3_port, "corrupt"))
     dvc("push")
-    lock = yaml.safe_load(Path("dvc.lock").read_text())["stages"]
+    lock = read_yaml(Path("dvc.lock"))["stages"]
     md5 = lock["hints"]["outs"][0]["md5"]
     where = {"Bucket": BUCKET, "Key": f"corrupt/files/md5/{md5[:2]}/{md5[2:]}"}
     client = s3_client(s3_port)

@@ -4,11 +4,12 @@ import json
 import shutil
 
 import pytest
-import yaml
 from conftest import ROOT
+from yaml_text import yaml_text
 
 from hintdistill.core.files import read_jsonl
 from hintdistill.core.records import Episode, Hint, TrainingRow
+from hintdistill.core.yaml_file import read_yaml
 
 TOY = ROOT / "tests/toy"
 STAGES = (
@@ -18,7 +19,7 @@ STAGES = (
 # Tries the door at once; unlocks it first where a hint says so.
 SCRIPT = [["Unlock the[^|]*turn the key", "open"], ["Unlock the", "unlock"], ["", "open"]]
 BLOCK = {"source": "generated", "seed": 0, "warmstart": 2, "train": 8, "dev": 2, "eval": 6,
-         "step_limit": 4, "panel_sha256": None}  # fmt: skip
+         "eval_games": None, "step_limit": 4, "panel_sha256": None}  # fmt: skip
 
 
 @pytest.fixture
@@ -26,11 +27,11 @@ def clone(checkout):
     folder = checkout.folder
     shutil.copytree(TOY / "environment", folder / "src/hintdistill/environments/toy")
     shutil.copytree(TOY / "prompts", folder / "prompts/toy")
-    params = yaml.safe_load((folder / "profiles/smoke.yaml").read_text())
+    params = read_yaml(folder / "profiles/smoke.yaml")
     params |= {"envs": ["toy"], "toy": BLOCK}
     params["rollout"]["engine"] = "scripted"
     params["strip"]["keep"] = "success"
-    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    (folder / "params.yaml").write_text(yaml_text(params))
     (folder / "models/warm/toy-react").mkdir(parents=True)
     (folder / "models/warm/toy-react/script.json").write_text(json.dumps(SCRIPT))
     return checkout

@@ -1,9 +1,10 @@
 """The episode loop on real generated games, with scripted turns."""
 
 import pytest
-from conftest import envs_of
+from conftest import NO_EXAMPLES, envs_of
 
-from hintdistill.agents.episode.rollout import GivenHints, play, play_cohort
+from hintdistill.agents.episode.registry import make_agent
+from hintdistill.agents.episode.rollout import GivenHints, Limits, play, play_cohort
 from hintdistill.agents.react import ReactAgent
 from hintdistill.core.files import dumps
 from hintdistill.core.records import HintRef
@@ -52,6 +53,36 @@ def test_thoughts_and_malformed_turns_are_answered_and_are_no_steps(panel, base_
     assert episode.n_invalid == 3  # two malformed turns, one impossible command
     assert episode.stop_reason == "repeated_action"
     assert episode.messages[-1].own
+
+
+@pytest.mark.parametrize(
+    ("name", "turns", "stop_reason", "steps"),
+    [
+        ("react", ["think: hm"] * 3, "repeated_action", 0),
+        ("react", ["look", *["think: hm", " think: hm", "think: hm "]], "repeated_action", 1),
+        ("react", [""] * 3, "repeated_action", 0),
+        ("react", ["two\nlines"] * 3, "repeated_action", 0),
+        ("stateact", ["thought: hm"] * 3, "repeated_action", 0),
+        ("stateact", ["thought: a\naction: look", "thought: b\naction: look"] * 2,
+         "repeated_action", 3),
+        # Not in a row: what is between two equal turns may have changed something.
+        ("react", ["think: hm", "think: hm", "look", "think: hm", "think: hm", "inventory"] * 2,
+         "turn_limit", 4),
+        ("react", ["think: a", "think: b"] * 6, "turn_limit", 0),
+    ],
+)  # fmt: skip
+def test_equal_turns_in_a_row_end_an_episode_as_equal_actions_do(
+    panel, base_arm, name, turns, stop_reason, steps
+):
+    params = NO_EXAMPLES | ({"fields": ["thought", "action"]} if name == "stateact" else {})
+    agent = make_agent(name, "alfworld", params)
+    arm = base_arm._replace(agent=agent, limits=Limits(turn_limit=12, repeat_limit=3))
+    engine = ScriptedEngine(lambda messages: turns[sum(m.own for m in messages)])
+    (episode,) = play_cohort(tasks_of(panel)[:1], envs_of(panel), engine, arm)
+    assert (episode.stop_reason, episode.n_steps) == (stop_reason, steps)
+    if stop_reason == "repeated_action":
+        assert episode.messages[-1].own and episode.n_turns <= len(turns)
+        assert episode.n_turns == steps + 3 * (steps < 3)
 
 
 def test_hints_stand_where_the_arm_puts_them(panel, base_arm):

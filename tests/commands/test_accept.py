@@ -3,12 +3,13 @@
 import json
 
 import pytest
-import yaml
 from small_pipeline import dvc, run
+from yaml_text import yaml_text
 
 from hintdistill.commands.accept import accept
 from hintdistill.commands.check import find_problems
 from hintdistill.core.errors import UserError
+from hintdistill.core.yaml_file import parse_yaml
 
 CODE = '''"""Doubles."""
 
@@ -45,7 +46,7 @@ def clone(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name, text in {
         "code_of/double.py": CODE, "code_of/notes.txt": "n", "write.py": WRITE, "one.txt": "1",
-        "params.yaml": "k: 1\n", "dvc.yaml": yaml.safe_dump(PIPELINE), ".dvcignore": "*.pyc\n",
+        "params.yaml": "k: 1\n", "dvc.yaml": yaml_text(PIPELINE), ".dvcignore": "*.pyc\n",
         ".gitignore": "__pycache__/\n",
     }.items():  # fmt: skip
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -81,7 +82,8 @@ def test_comments_docstrings_and_layout_are_accepted_without_the_artifacts(clone
     assert {p.stage for p in find_problems(remote=False)} == {"first", "second"}
     assert accept() == ["first", "second"]
     assert find_problems(remote=False) == [] == accept()
-    after, old = (yaml.safe_load(t)["stages"] for t in ((clone / "dvc.lock").read_text(), before))
+    lock = (clone / "dvc.lock").read_text()
+    after, old = (parse_yaml(text, "dvc.lock")["stages"] for text in (lock, before))
     for stage in after:
         assert after[stage]["outs"] == old[stage]["outs"]
         assert after[stage]["deps"] != old[stage]["deps"]
@@ -127,6 +129,6 @@ def test_a_new_file_counts_by_what_it_does(clone):
 def test_a_stage_that_has_not_run_is_refused(clone):
     pipeline = json.loads(json.dumps(PIPELINE))
     pipeline["stages"]["third"] = {"cmd": "true", "deps": ["second.txt"], "outs": ["third.txt"]}
-    (clone / "dvc.yaml").write_text(yaml.safe_dump(pipeline))
+    (clone / "dvc.yaml").write_text(yaml_text(pipeline))
     with pytest.raises(UserError, match="third"):
         accept()

@@ -4,13 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
-import yaml
 from click.testing import CliRunner
 from small_pipeline import PIPELINE, WRITE, dvc, run
+from yaml_text import yaml_text
 
 from hintdistill.commands import sizes
 from hintdistill.commands.check import find_problems
 from hintdistill.core.errors import UserError
+from hintdistill.core.yaml_file import read_yaml
 
 
 def stages(*, remote: bool) -> dict[str, str]:
@@ -35,7 +36,7 @@ def test_pushed_artifacts_may_be_absent_and_others_may_not(small):
 def test_figures_that_dvc_leaves_to_git_must_be_there(small):
     out = {"figures.json": {"cache": False}}
     added = {"cmd": "python write.py figures.json hints.txt", "deps": ["hints.txt"], "outs": [out]}
-    (small / "dvc.yaml").write_text(yaml.safe_dump({"stages": {**PIPELINE["stages"], "f": added}}))
+    (small / "dvc.yaml").write_text(yaml_text({"stages": {**PIPELINE["stages"], "f": added}}))
     dvc("repro", "-q")
     dvc("push", "-q")
     assert stages(remote=True) == {"f": "figures.json is not in git. Run `git add figures.json`"}
@@ -108,10 +109,10 @@ def test_changed_and_missing_code_is_pending(small):
 
 def test_a_stage_that_ran_on_another_version_is_named(small):
     """A lock file as a merge of two branches leaves it."""
-    lock = yaml.safe_load((small / "dvc.lock").read_text())
+    lock = read_yaml(small / "dvc.lock")
     lock["stages"]["hints"]["outs"][0]["md5"] = "0" * 32
     lock["stages"]["adapter"]["deps"][0]["path"] = "adapter/../hints.txt"  # as hints.bank leads
-    (small / "dvc.lock").write_text(yaml.safe_dump(lock))
+    (small / "dvc.lock").write_text(yaml_text(lock))
     run("rm", "-rf", "hints.txt", "adapter")
     assert stages(remote=False) == {
         "adapter": "ran on another hints.txt than hints has made. Run `dvc repro`"
@@ -121,7 +122,7 @@ def test_a_stage_that_ran_on_another_version_is_named(small):
 def test_a_stage_that_never_ran_is_named(small):
     added = {"cmd": "python write.py x write.py", "deps": ["write.py"], "outs": ["x"]}
     changed = {"stages": {**PIPELINE["stages"], "strip": added}}
-    (small / "dvc.yaml").write_text(yaml.safe_dump(changed))
+    (small / "dvc.yaml").write_text(yaml_text(changed))
     assert stages(remote=False) == {"strip": "has not run. Run `dvc repro`"}
 
 

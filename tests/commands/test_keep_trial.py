@@ -3,13 +3,13 @@
 import json
 
 import pytest
-import yaml
 from conftest import ROOT
 from records_of import episode_of
 
 from hintdistill.commands.keep_trial import keep_trial
 from hintdistill.core.cell import Cell
 from hintdistill.core.errors import UserError
+from hintdistill.core.yaml_file import read_yaml
 from hintdistill.evaluation.trials import read_trials, trials_table
 
 BANK = {"hints": 7}
@@ -17,7 +17,7 @@ CELL = Cell("alfworld", "react")
 
 
 def params(**warmstart):
-    content = yaml.safe_load((ROOT / "params.yaml").read_text())
+    content = read_yaml(ROOT / "params.yaml")
     content["warmstart"] |= warmstart
     return content
 

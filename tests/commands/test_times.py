@@ -4,12 +4,13 @@ import json
 
 import click
 import pytest
-import yaml
 from click.testing import CliRunner
 from conftest import ROOT
+from yaml_text import yaml_text
 
 from hintdistill.commands.times import TIMES, StageTime, command, note, noted, timed
 from hintdistill.core.errors import UserError
+from hintdistill.core.yaml_file import parse_yaml, read_yaml
 
 CELL = "alfworld-react"
 
@@ -68,7 +69,7 @@ def test_a_time_that_is_not_all_of_a_stages_counts_only_where_there_is_no_other(
 def test_a_finished_run_has_timed_every_stage(finished):
     lines = (finished.folder / TIMES).read_text().splitlines()
     stages = {json.loads(line)["stage"].partition("@")[0] for line in lines}
-    assert stages == set(yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"])
+    assert stages == set(read_yaml(ROOT / "dvc.yaml")["stages"])
     assert finished.run("hintdistill", "times").stdout.splitlines()[-1].startswith("total")
 
 
@@ -85,9 +86,9 @@ def test_pending_are_the_stages_that_a_change_touches_and_that_lead_to_the_repor
     try:
         params.write_text(before.replace("k: 3", "k: 2"))
         of_k = pending()
-        changed = yaml.safe_load(before)
+        changed = parse_yaml(before, "params.yaml")
         changed["model"]["path_suffix"], changed["demos"]["slips"] = "/../../base", 0.2
-        params.write_text(yaml.safe_dump(changed))
+        params.write_text(yaml_text(changed))
         of_model = pending()
     finally:
         params.write_text(before)

@@ -1,8 +1,8 @@
 """`hintdistill trace` where an agent is given the bank of another one's failures."""
 
 import pytest
-import yaml
 from records_of import episode_of, task
+from yaml_text import yaml_text
 
 from hintdistill.commands.trace import trace_text
 from hintdistill.core.cell import Cell
@@ -20,7 +20,7 @@ HINT = Hint(
 def borrowed(small):
     """Agent stateact's teacher had the hint of agent react's failure; an old cell lies about."""
     params = {"envs": ["alfworld"], "agents": ["react", "stateact"], "hints": {"bank": "/../react"}}
-    (small / "params.yaml").write_text(yaml.safe_dump(params))
+    (small / "params.yaml").write_text(yaml_text(params))
     cells = {agent: Cell("alfworld", agent) for agent in ("react", "stateact", "gone")}
     write_jsonl(cells["react"].panel, [task("t1", "put a mug in cabinet.")])
     for agent, cell in cells.items():

@@ -9,10 +9,14 @@ import time
 from pathlib import Path
 
 import pytest
-import yaml
-from small_pipeline import IDENTITY, PIPELINE, dvc, run
+from small_pipeline import IDENTITY, PIPELINE, dvc, make_pipeline, run
+from yaml_text import yaml_text
 
+from hintdistill.commands import variants
+from hintdistill.commands.accept import accept
+from hintdistill.commands.check import find_problems
 from hintdistill.commands.compare import write_comparison
+from hintdistill.commands.shared.graph import stale_stages
 from hintdistill.commands.variants import FOLDER, read_variants, run_variants
 from hintdistill.core.errors import UserError
 from hintdistill.core.records import Hint
@@ -60,8 +64,8 @@ def varied(small) -> Path:
         "outs": ["report.txt"],
     }
     stages = {"stages": {**PIPELINE["stages"], **ADDED, "report": report}}
-    (small / "dvc.yaml").write_text(yaml.safe_dump(stages, sort_keys=False))
-    params = "k: 1 # a comment\n" + yaml.safe_dump({"variants": TABLE})
+    (small / "dvc.yaml").write_text(yaml_text(stages))
+    params = "k: 1 # a comment\n" + yaml_text({"variants": TABLE})
     (small / "params.yaml").write_text(params)
     (small / ".gitignore").write_text(".variants/\n.cache\n.scratch/\n*.txt\nadapter\n")
     run("git", "add", "-A")
@@ -163,15 +167,16 @@ def test_code_that_is_not_committed_is_not_run(varied):
 )
 def test_wrong_tables_are_errors(tmp_path, monkeypatch, table, names, said):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump({"k": 1, "variants": table}))
+    (tmp_path / "params.yaml").write_text(yaml_text({"k": 1, "variants": table}))
     with pytest.raises(UserError, match=said):
         read_variants(names)
 
 
 # Ten tasks; arm rag wins as many as k, arm base one; the bank's last two hints depend on k.
 COLUMNS = ",".join(EpisodeRow._fields)
-EPISODES = f"""import json, pathlib, yaml
-k = yaml.safe_load(open("params.yaml"))["hints"]["k"]
+EPISODES = f"""import json, pathlib
+from hintdistill.core.params import read_params
+k = read_params()["hints"]["k"]
 rows = ["{COLUMNS}"]
 for arm, wins, tokens in (("base", 1, 100), ("rag", k, 100 * k)):
     for task in range(10):
@@ -199,19 +204,25 @@ def hint(text, kind="heat") -> Hint:
     )  # fmt: skip
 
 
-def test_a_comparison_is_paired_and_says_what_differs(small, monkeypatch):
-    (small / "episodes.py").write_text(EPISODES)
+def make_episodes(folder: Path) -> None:
+    """A pipeline of one stage, which writes episodes and a bank, with two variants."""
+    (folder / "episodes.py").write_text(EPISODES)
     outs = ["data/alfworld/react/hints.jsonl", {"metrics/episodes.csv": {"cache": False}}]
     stage = {"cmd": "python episodes.py", "params": ["hints.k"], "outs": outs}
-    (small / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"report": stage}}))
+    stage["deps"] = ["episodes.py"]
+    (folder / "dvc.yaml").write_text(yaml_text({"stages": {"report": stage}}))
     table = {"k8": {"hints.k": 8}, "same": {"hints.bank": "/../react"}}
     params = {"hints": {"k": 2, "bank": ""}, "variants": table}
-    (small / "params.yaml").write_text(yaml.safe_dump(params))
-    (small / ".gitignore").write_text(".variants/\n.cache\n.scratch/\n/data\n")
+    (folder / "params.yaml").write_text(yaml_text(params))
+    (folder / ".gitignore").write_text(".variants/\n.cache\n.scratch/\n/data\n")
     run("git", "rm", "-q", "-f", "--cached", "dvc.lock")
     Path("dvc.lock").unlink()
     run("git", "add", "-A")
     run("git", *IDENTITY, "commit", "-q", "-m", "episodes")
+
+
+def test_a_comparison_is_paired_and_says_what_differs(small, monkeypatch):
+    make_episodes(small)
     with pytest.raises(UserError, match="it has none"):
         write_comparison([])
     run_variants([], jobs=2)
@@ -231,6 +242,33 @@ def test_a_comparison_is_paired_and_says_what_differs(small, monkeypatch):
     assert "- added, heat: Eat!" in page and "- dropped, heat: Go." in page
     with pytest.raises(UserError, match=r"\['k8', 'same'\], got \['k9'\]"):
         write_comparison(["k9"])
+
+
+def test_in_a_folder_of_a_repository_with_blanks_and_other_letters(tmp_path, monkeypatch):
+    """Where git's paths are not this folder's, and where DVC could not write the path of a cache.
+
+    Every command that asks git or DVC is called there.
+    """
+    repository = tmp_path / "prüfung 你好"
+    folder = make_pipeline(repository / "sub dir" / "étude", repository)
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=":")
+    make_episodes(folder)
+    run_variants(["k8"], jobs=1)
+    assert (FOLDER / "k8/sub dir/étude/metrics/episodes.csv").is_file()
+    run("git", "add", "-A")
+    page = write_comparison([]).read_text()
+    assert "| k8 | `hints.k: 8` | 3 |" in page and "- added, heat: Eat!" in page
+    assert find_problems(remote=False) == [] and stale_stages() == set()
+    assert {p.stage for p in find_problems(remote=True)} == {"report"}
+    dvc("push", "-q")
+    assert find_problems(remote=True) == []
+    (folder / "episodes.py").write_text(f"{EPISODES}# a comment\n")
+    with pytest.raises(UserError, match=r"this differs from it: M .*étude"):
+        monkeypatch.setattr(variants, "CODE", ["episodes.py"])
+        run_variants([], jobs=1)
+    assert accept() == ["report"]
+    assert find_problems(remote=False) == []
 
 
 def test_changes_of_banks_are_by_type():

@@ -5,14 +5,15 @@ import shutil
 from pathlib import Path
 
 import pytest
-import yaml
 from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from records_of import episode_of, task, told
+from yaml_text import yaml_text
 
 from hintdistill.commands.publish import PAGES, publish, tables_of, update_page
 from hintdistill.core.errors import UserError
+from hintdistill.core.yaml_file import read_yaml
 from hintdistill.evaluation.arms import ARMS
 from hintdistill.evaluation.causes import cause_rows, causes_table
 from hintdistill.evaluation.figures import CellSummary, Difference
@@ -144,9 +145,13 @@ def test_publish_replaces_a_cell_and_keeps_the_others(finished, tmp_path, monkey
     assert "| distilled |" in text
     with pytest.raises(UserError, match=r"alfworld\.source official, got generated"):
         publish("official")
-    whole = yaml.safe_load(Path("params.yaml").read_text())
-    whole["alfworld"] |= {"source": "official", "eval": 134}
-    Path("params.yaml").write_text(yaml.safe_dump(whole))
+    whole = read_yaml(Path("params.yaml"))
+    whole["alfworld"] |= {"source": "official", "eval": 134, "eval_games": "valid_seen"}
+    Path("params.yaml").write_text(yaml_text(whole))
+    with pytest.raises(UserError, match=r"alfworld\.eval_games valid_unseen, got valid_seen"):
+        publish("official")
+    whole["alfworld"]["eval_games"] = "valid_unseen"
+    Path("params.yaml").write_text(yaml_text(whole))
     with pytest.raises(UserError, match="n of alfworld, react 134, got 4"):
         publish("official")
     with pytest.raises(UserError, match="name"):

@@ -4,15 +4,16 @@ import csv
 import shutil
 
 import pytest
-import yaml
 from conftest import ROOT
 from dvc.repo import Repo
 from records_of import episode_of, hint
+from yaml_text import yaml_text
 
 from hintdistill.commands.utility import write_utility
 from hintdistill.core.errors import UserError
 from hintdistill.core.files import write_jsonl
 from hintdistill.core.records import HintRef
+from hintdistill.core.yaml_file import read_yaml
 from hintdistill.environments.alfworld.hints import texts
 from hintdistill.evaluation.utility import MIN_TASKS, not_worth, utilities
 from hintdistill.hints.write.curate import DuplicateParams, prune
@@ -94,12 +95,12 @@ def test_few_tasks_condemn_no_hint():
 def test_the_command_writes_a_table_of_dev_only(tmp_path, monkeypatch, arms):
     monkeypatch.chdir(tmp_path)
     Repo.init(no_scm=True)
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params = read_yaml(ROOT / "params.yaml")
     shutil.copy(ROOT / "params.yaml", "params.yaml")
     with pytest.raises(UserError, match=r"utility: expected eval\.split dev"):
         write_utility("alfworld", "react", 0.0)
     params["eval"]["split"] = "dev"
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    (tmp_path / "params.yaml").write_text(yaml_text(params))
     data = tmp_path / "data/alfworld/react"
     write_jsonl(data / "hints.jsonl", BANK)
     for arm in ("placebo_wrong_type", "placebo_constant", "sft", "distilled", "base"):

@@ -4,16 +4,18 @@ import json
 import shutil
 
 import pytest
-import yaml
+from yaml_text import yaml_text
+
+from hintdistill.core.yaml_file import read_yaml
 
 CELL = ("--env", "alfworld", "--agent", "react")
 
 
 def change_params(checkout, block, key, value):
     path = checkout.folder / "params.yaml"
-    params = yaml.safe_load(path.read_text())
+    params = read_yaml(path)
     params[block][key] = value
-    path.write_text(yaml.safe_dump(params))
+    path.write_text(yaml_text(params))
 
 
 def fails(checkout, *command, say):
@@ -50,9 +52,9 @@ def test_bad_params(checkout, block, key, value, command, say):
 
 def test_a_missing_key_missing_params_and_no_yaml(checkout):
     path = checkout.folder / "params.yaml"
-    params = yaml.safe_load(path.read_text())
+    params = read_yaml(path)
     del params["hints"]["duplicate_ratio"]
-    path.write_text(yaml.safe_dump(params))
+    path.write_text(yaml_text(params))
     fails(checkout, "hints", *CELL, say=["hints.duplicate_ratio", "required"])
     path.write_text("a: [")
     fails(checkout, "hints", *CELL, say=["expected YAML"])

@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 from conftest import Checkout, begun
+from yaml_text import yaml_text
 
 from hintdistill.core.files import read_jsonl
 from hintdistill.core.records import Episode
+from hintdistill.core.yaml_file import read_yaml
 
 pytestmark = pytest.mark.slow
 KILLS = 20
@@ -26,7 +27,7 @@ TRAIN = ("hintdistill", "train", *CELL, "--arm", "sft")
 
 def stages_of(folder: Path) -> dict:
     lock = folder / "dvc.lock"
-    return yaml.safe_load(lock.read_text())["stages"] if lock.is_file() else {}
+    return read_yaml(lock)["stages"] if lock.is_file() else {}
 
 
 def kill(checkout: Checkout, stage: str, seconds: float, sent: signal.Signals) -> str | None:
@@ -111,9 +112,9 @@ def require_full_disk_error(done: subprocess.CompletedProcess) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk takes root")
 def test_a_full_disk_is_a_clear_error_and_loses_no_episode(learnt, small_disk):
     folder = learnt.folder
-    params = yaml.safe_load((folder / "params.yaml").read_text())
+    params = read_yaml(folder / "params.yaml")
     params["rollout"]["cohort"] = 2
-    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    (folder / "params.yaml").write_text(yaml_text(params))
     out = folder / "data/alfworld/react/failures.jsonl"
     out.unlink()
     small_disk("12k")

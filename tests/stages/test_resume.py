@@ -7,12 +7,13 @@ import time
 from pathlib import Path
 
 import pytest
-import yaml
+from yaml_text import yaml_text
 
 from hintdistill.core.errors import UserError
 from hintdistill.core.files import read_jsonl, write_jsonl
 from hintdistill.core.records import Episode, TrainingRow
 from hintdistill.core.scratch import Scratch
+from hintdistill.core.yaml_file import read_yaml
 from hintdistill.training.sft.rows import SftParams
 
 DATA = "data/alfworld"
@@ -24,9 +25,9 @@ def short_run(games, checkout):
     few = [(task, game) for task, game in games if task.split == "warmstart"]
     write_jsonl(checkout.folder / DATA / "panel.jsonl", [task for task, _ in few])
     write_jsonl(checkout.folder / DATA / "games.jsonl", [game for _, game in few])
-    params = yaml.safe_load((checkout.folder / "profiles/smoke.yaml").read_text())
+    params = read_yaml(checkout.folder / "profiles/smoke.yaml")
     params["rollout"]["cohort"] = 1
-    (checkout.folder / "params.yaml").write_text(yaml.safe_dump(params))
+    (checkout.folder / "params.yaml").write_text(yaml_text(params))
     return checkout
 
 
@@ -66,7 +67,7 @@ def test_a_killed_stage_continues_and_ends_in_the_same_bytes(short_run):
 def test_scratch_of_other_settings_code_or_inputs_is_not_continued(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     deps = ["data/${item.env}/panel.jsonl", "src/${item.env}", "src/agents/${item.agent}.py"]
-    Path("dvc.yaml").write_text(yaml.safe_dump({"stages": {"play": {"deps": deps}}}))
+    Path("dvc.yaml").write_text(yaml_text({"stages": {"play": {"deps": deps}}}))
     Path("params.yaml").write_text("k: 1\n")
     given = ["data/shop/panel.jsonl", "src/shop/game/pages.py", "src/agents/react.py"]
     for name in [*given, "src/house/rooms.py", "src/agents/stateact.py"]:

@@ -141,8 +141,8 @@ def _unstored(figures: Iterable[str], outs: Outs) -> Iterator[Problem]:
             )
     # New figures: `git commit -a` would leave them out, and another clone would run their stages.
     if figures:
-        new = git("ls-files", "--others", "--exclude-standard", "--", *figures).splitlines()
-        lacking |= {path: f"is not in git. Run `git add {path}`" for path in new}
+        new = git("ls-files", "-z", "--others", "--exclude-standard", "--", *figures).split("\0")
+        lacking |= {path: f"is not in git. Run `git add {path}`" for path in new if path}
     for path, what in lacking.items():
         out = _out_of(path, outs)
         yield Problem(outs[out][0] if out else path, f"{path} {what}")

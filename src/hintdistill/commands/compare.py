@@ -4,17 +4,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
-import yaml
 
 from hintdistill.commands.check import require_up_to_date
-from hintdistill.commands.shared.shell import git
+from hintdistill.commands.shared.shell import git, git_path
 from hintdistill.commands.times import TIMES, noted
-from hintdistill.commands.variants import FOLDER
+from hintdistill.commands.variants import clone_of
 from hintdistill.core.cell import BankParams, Cell
 from hintdistill.core.errors import UserError
 from hintdistill.core.files import write_text
 from hintdistill.core.params import PARAMS_FILE
 from hintdistill.core.records import Hint
+from hintdistill.core.yaml_file import parse_yaml
 from hintdistill.evaluation.variants import Variant, flat_params, read_episodes, render_comparison
 from hintdistill.llm.server.ledger import WORKSPACE, Ledger, ledger_file
 
@@ -25,7 +25,7 @@ EPISODES = "metrics/episodes.csv"
 def _read(path: str, ref: str | None) -> str:
     """A file that git has: of an experiment, or of this folder."""
     if ref is not None:
-        return git("show", f"{ref}:{path}")
+        return git("show", f"{ref}:./{path}")
     try:
         return Path(path).read_text(encoding="utf-8")
     except OSError as error:
@@ -38,15 +38,17 @@ def _bank(cell: Cell, bank: str, name: str, ref: str | None) -> list[Hint]:
     from dvc.exceptions import DvcException
 
     path = BankParams(bank=bank).path(cell)
+    # Of a commit, DVC names files from the repository's root, which may be above this folder.
+    place = Path(git_path("--show-prefix")) if ref else Path()
     try:
-        text = dvc.api.read(str(path), rev=ref)
+        text = dvc.api.read(str(place / path), rev=ref)
     except (DvcException, OSError) as error:
         raise UserError(f"{path} of {name}: expected a bank: {error}. Run `make pull`.") from None
     return [Hint.model_validate_json(line) for line in text.splitlines()]
 
 
 def _read_run(name: str, ref: str | None, money: dict[str, float]) -> Variant:
-    params = flat_params(yaml.safe_load(_read(str(PARAMS_FILE), ref)))
+    params = flat_params(parse_yaml(_read(str(PARAMS_FILE), ref), f"{PARAMS_FILE} of {name}"))
     episodes = read_episodes(_read(EPISODES, ref).splitlines())
     banks = {cell: _bank(Cell(*cell), params["hints.bank"], name, ref) for cell in episodes}
 
@@ -56,7 +58,7 @@ def _read_run(name: str, ref: str | None, money: dict[str, float]) -> Variant:
             item == env or f"{item}-".startswith(f"{env}-{agent}-") for env, agent in episodes
         )
 
-    times = noted((FOLDER / name if ref else Path()) / TIMES)
+    times = noted((clone_of(name) if ref else Path()) / TIMES)
     own = [entry.seconds for stage, entry in times.items() if is_of_the_run(stage)]
     return Variant(name, params, episodes, banks, sum(own) if own else None, money.get(name))
 

@@ -35,9 +35,9 @@ def _require_whole_panel(params: dict[str, Any], summary: dict[str, Any]) -> Non
     if not any(summary.values()):
         found_and_wanted["results"] = ("none", "some")
     for env, agents in summary.items():
-        own, tasks = params.get(env, {}), games_of(env).official_eval
-        found_and_wanted[f"{env}.source"] = (own.get("source"), "official")
-        found_and_wanted[f"{env}.eval"] = (own.get("eval"), tasks)
+        own, official = params.get(env, {}), games_of(env).official or {"source": "official"}
+        tasks = official.get("eval")
+        found_and_wanted |= {f"{env}.{key}": (own.get(key), official[key]) for key in official}
         for agent, arms in agents.items():
             found_and_wanted[f"n of {env}, {agent}"] = (arms.get("base", {}).get("n"), tasks)
     for key, (value, wanted) in found_and_wanted.items():

@@ -22,7 +22,7 @@ import click
 
 from hintdistill.commands.publish import CODE
 from hintdistill.commands.shared.graph import LOCK, git_outs
-from hintdistill.commands.shared.shell import dvc, git
+from hintdistill.commands.shared.shell import dvc, git, git_path
 from hintdistill.core.errors import UserError
 from hintdistill.core.params import PARAMS_FILE, read_params
 from hintdistill.llm.server.ledger import RUN, WORKSPACE
@@ -79,22 +79,25 @@ def _at(params: dict[str, Any], block: str) -> dict[str, Any]:
     return params if isinstance(params, dict) else {}
 
 
-def _make_clone(
-    name: str, changes: Mapping[str, Any], *, revision: str, cache: str, params: str
-) -> Path:
+def clone_of(name: str) -> Path:
+    """A variant's folder: its clone, or where this one is a folder of a repository, that one."""
+    return FOLDER / name / git_path("--show-prefix")
+
+
+def _make_clone(name: str, changes: Mapping[str, Any], *, revision: str, params: str) -> Path:
     """A clone of this folder's revision, with its DVC cache, for a variant of its params.yaml."""
     from ruamel.yaml import YAML
 
-    clone, partial = FOLDER / name, FOLDER / f"{name}.partial"
+    clone, partial = clone_of(name), clone_of(f"{name}.partial")
     if not clone.is_dir():
-        if partial.is_dir():  # a stop left it without this clone's caches
-            shutil.rmtree(partial)
-        git("clone", "-q", ".", str(partial))
-        dvc("cache", "dir", "--local", cache, cwd=partial)
+        if (whole := FOLDER / f"{name}.partial").is_dir():  # a stop left it without these caches
+            shutil.rmtree(whole)
+        git("clone", "-q", git_path("--show-toplevel"), str(whole))
+        _share_dvc_cache(partial)
         Path(".cache").mkdir(exist_ok=True)
         (partial / ".cache").symlink_to(Path(".cache").resolve())
         _give_results(partial)
-        partial.rename(clone)
+        whole.rename(FOLDER / name)
     if git("rev-parse", "HEAD", cwd=clone).strip() != revision:
         git("fetch", "-q", "origin", cwd=clone)
         git("checkout", "-q", "-f", "--detach", revision, cwd=clone)
@@ -108,6 +111,16 @@ def _make_clone(
         _at(content, block)[last] = value
     yaml.dump(content, clone / PARAMS_FILE)
     return clone
+
+
+def _share_dvc_cache(clone: Path) -> None:
+    """Let a clone use this folder's DVC cache; DVC itself can't write a path beyond ASCII."""
+    from dvc.repo import Repo
+
+    folder = Repo().cache.local_cache_dir
+    quote = "'" if '"' in folder else '"'
+    config = clone / ".dvc/config.local"
+    config.write_text(f"[cache]\n    dir = {quote}{folder}{quote}\n", encoding="utf-8")
 
 
 def _give_results(clone: Path) -> None:
@@ -189,15 +202,15 @@ def _next_finished(running: list[Running]) -> Running:
 
 def _saved(finished: Running) -> bool:
     """Make a variant that has ended well an experiment of this clone; otherwise say why not."""
-    name, clone = finished.name, FOLDER / finished.name
+    name, clone = finished.name, clone_of(finished.name)
     try:
         if finished.process.returncode:
             raise UserError(_last_line(name))
         # Figures of a cell that nobody has committed yet are new files to git.
-        new = git("ls-files", "--others", "--exclude-standard", cwd=clone).splitlines()
-        included = [word for path in new for word in ("--include-untracked", path)]
+        new = git("ls-files", "-z", "--others", "--exclude-standard", cwd=clone).split("\0")
+        included = [word for path in new if path for word in ("--include-untracked", path)]
         dvc("exp", "save", "-f", "-n", name, *included, cwd=clone)
-        dvc("exp", "push", "-f", "--no-cache", str(Path.cwd()), name, cwd=clone)
+        dvc("exp", "push", "-f", "--no-cache", git_path("--show-toplevel"), name, cwd=clone)
     except UserError as error:
         log.error("%s: failed: %s", name, error)
         return False
@@ -218,7 +231,7 @@ def run_variants(names: Sequence[str], jobs: int) -> None:
             f"variants run what is committed, and this differs from it: {changed}. Commit it, or "
             "stash it."
         )
-    revision, cache = git("rev-parse", "HEAD").strip(), dvc("cache", "dir").strip()
+    revision = git("rev-parse", "HEAD").strip()
     params = PARAMS_FILE.read_text(encoding="utf-8")  # now: it may be edited while they run
     FOLDER.mkdir(exist_ok=True)
     running: list[Running] = []
@@ -233,7 +246,7 @@ def run_variants(names: Sequence[str], jobs: int) -> None:
         while waiting or running:
             while waiting and len(running) < jobs:
                 name, changes = waiting.pop(0)
-                clone = _make_clone(name, changes, revision=revision, cache=cache, params=params)
+                clone = _make_clone(name, changes, revision=revision, params=params)
                 slot = min(set(range(jobs)) - {one.slot for one in running})
                 running.append(_start(name, clone, slot, jobs))
             finished = _next_finished(running)

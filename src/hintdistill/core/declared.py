@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pathspec import GitIgnoreSpec
 
 from hintdistill.core.errors import UserError
 from hintdistill.core.params import read_params
+from hintdistill.core.yaml_file import read_yaml
 
 DVC_FILE = Path("dvc.yaml")
 IGNORE_FILE = Path(".dvcignore")
@@ -24,8 +24,8 @@ def read_stages(
 ) -> dict[str, dict[str, Any]]:
     """Stages of a file of DVC by name, as written; a UserError (`holds`, `mend`) if it has none."""
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))["stages"]
-    except (OSError, yaml.YAMLError, TypeError, KeyError) as error:
+        return read_yaml(path)["stages"]
+    except (OSError, TypeError, KeyError) as error:
         raise UserError(f"{path}: expected {holds}: {error!r:.200}. {mend}") from None
 
 

@@ -55,8 +55,8 @@ def write_jsonl(path: Path, records: Sequence[Record]) -> None:
     write_text(path, "".join(dumps(record) + "\n" for record in records))
 
 
-def _reason(error: OSError | ValueError) -> str:
-    """Why a file can't be read, in one line."""
+def reason_of(error: OSError | ValueError) -> str:
+    """Why a file can't be read, or a value not be used, in one line."""
     if not isinstance(error, ValidationError):
         return str(error).splitlines()[0]
     first = error.errors(include_url=False)[0]
@@ -70,7 +70,7 @@ def read_json(path: Path, kind: type[R]) -> R:
         return kind.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
         raise UserError(
-            f"{path}: expected {kind.__name__} as JSON; {_reason(error)}. "
+            f"{path}: expected {kind.__name__} as JSON; {reason_of(error)}. "
             "Make it with `dvc repro`, or restore it with `git checkout`."
         ) from None
 
@@ -101,7 +101,7 @@ def read_jsonl(path: Path, kind: type[R]) -> list[R]:
     except (jsonlines.InvalidLineError, UnicodeDecodeError, ValidationError) as error:
         raise UserError(
             f"{path}, line {len(records) + 1}: expected a {kind.__name__} record; "
-            f"{_reason(error)}. Remove the file and run `dvc repro`, or restore it with "
+            f"{reason_of(error)}. Remove the file and run `dvc repro`, or restore it with "
             "`dvc checkout`."
         ) from None
     return records

@@ -21,6 +21,8 @@ class PanelParams(Settings):
     train: PositiveInt
     dev: PositiveInt
     eval: PositiveInt
+    # Which games `eval` is drawn from, where a source has several sets; None: the usual one.
+    eval_games: str | None = None
 
 
 class Panel(dict[str, tuple[Task, Game]]):

@@ -13,11 +13,11 @@ Other keys can't be read, so dvc.yaml's `params:` can be checked against the dec
 from pathlib import Path
 from typing import Any, Self
 
-import yaml
 from pydantic import ValidationError
 
 from hintdistill.core.errors import UserError
 from hintdistill.core.settings import Settings, settings_error
+from hintdistill.core.yaml_file import read_yaml
 
 PARAMS_FILE = Path("params.yaml")
 ENV_BLOCK, AGENT_BLOCK = "{env}", "{agent}"
@@ -26,14 +26,12 @@ ENV_BLOCK, AGENT_BLOCK = "{env}", "{agent}"
 def read_params() -> dict[str, Any]:
     """The whole of params.yaml, unchecked; a UserError where it is not blocks of YAML."""
     try:
-        content = yaml.safe_load(PARAMS_FILE.read_text(encoding="utf-8"))
+        content = read_yaml(PARAMS_FILE)
     except FileNotFoundError:
         raise UserError(
             f"{PARAMS_FILE}: expected this file in the current folder, found none. "
             "Run from the repository's root."
         ) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{PARAMS_FILE}: expected YAML: {str(error).splitlines()[0]}") from None
     if not isinstance(content, dict):
         raise UserError(f"{PARAMS_FILE}: expected blocks of parameters, got {content!r:.80}")
     return content

@@ -3,12 +3,12 @@
 import random
 
 import pytest
-import yaml
 from conftest import ROOT, envs_of
 
 from hintdistill.agents.demonstrator.engine import DemonstratorEngine
 from hintdistill.agents.episode.rollout import GivenHints, play_cohort
 from hintdistill.core.records import HintRef, normalise
+from hintdistill.core.yaml_file import read_yaml
 from hintdistill.environments.alfworld.game.goal import parse_goal, things_in
 from hintdistill.environments.alfworld.hints.texts import TEXTS
 from hintdistill.environments.alfworld.player.demonstrator import GIVE_UP, Demonstrator
@@ -49,7 +49,7 @@ def made(task, episode):
 
 
 def test_hints_are_well_formed_and_no_wording_stands_twice():
-    placebos = yaml.safe_load((ROOT / "prompts/alfworld/placebos.yaml").read_text())
+    placebos = read_yaml(ROOT / "prompts/alfworld/placebos.yaml")
     elsewhere = {text for forms in TEXTS.values() for text in forms.values()}
     elsewhere |= set(placebos["placebo_constant"])
     for texts in placebos["placebo_wrong_type"].values():

@@ -11,21 +11,21 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-import yaml
 from click.testing import CliRunner
 from conftest import ROOT
+from yaml_text import yaml_text
 
 from hintdistill.core.errors import UserError
 from hintdistill.core.files import read_jsonl
-from hintdistill.core.panel import panel_sha256
+from hintdistill.core.panel import PanelParams, panel_sha256
 from hintdistill.core.records import SPLITS, Game, Task, content_sha256
+from hintdistill.core.yaml_file import read_yaml
+from hintdistill.environments.alfworld.game import check
 from hintdistill.environments.alfworld.game.env import AlfworldEnv
 from hintdistill.environments.alfworld.game.goal import TASK_TYPES, instruction_of
-from hintdistill.environments.alfworld.game.official import (
-    DATA_VARIABLE,
-    instruction_in,
-    read_official_panel,
-)
+from hintdistill.environments.alfworld.game.official import instruction_in
+from hintdistill.environments.alfworld.game.panel import build_panel
+from hintdistill.environments.alfworld.game.release import DATA_VARIABLE, SEEN, UNSEEN
 from hintdistill.environments.alfworld.game.rooms import OFFICIAL_EVAL_ROOMS
 from hintdistill.stages import panel as panel_stage
 
@@ -60,6 +60,7 @@ class LookAlike:
             path = self.part(part) / folder / trial / "game.tw-pddl"
             path.parent.mkdir(parents=True)
             path.write_text(json.dumps(content))
+            path.with_name("traj_data.json").write_text("{}")
 
     def first(self, part: str) -> Path:
         return min(self.part(part).glob("*/*/game.tw-pddl"))
@@ -71,8 +72,13 @@ def release(tmp_path, monkeypatch, games) -> LookAlike:
     return LookAlike(tmp_path / "alf", games)
 
 
-def tasks_of(sizes=SIZES, seed=0):
-    return [task for task, _ in read_official_panel(sizes, seed)]
+def read_panel(sizes=SIZES, seed=0, eval_games=UNSEEN):
+    params = {"source": "official", "seed": seed, "panel_sha256": None, "eval_games": eval_games}
+    return list(build_panel(PanelParams(**params, **sizes), workers=2))
+
+
+def tasks_of(sizes=SIZES, seed=0, eval_games=UNSEEN):
+    return [task for task, _ in read_panel(sizes, seed, eval_games)]
 
 
 def test_splits_share_no_task_folder_and_eval_rooms_are_evals_own(release):
@@ -96,16 +102,14 @@ def test_splits_share_no_task_folder_and_eval_rooms_are_evals_own(release):
 
 
 def test_all_of_valid_unseen_or_one_of_every_folder_first(release):
-    everything = {
-        "/".join(path.parts[-3:-1]) for path in release.part("valid_unseen").glob("*/*/*")
-    }
+    everything = {"/".join(path.parts[-2:]) for path in release.part("valid_unseen").glob("*/*")}
     assert {t.task_id for t in tasks_of(SIZES | {"eval": 24}) if t.split == "eval"} == everything
     few = [t.task_id.split("/")[0] for t in tasks_of() if t.split == "eval"]
     assert len(set(few)) == 12
 
 
 def test_a_type_with_few_games_leaves_its_share_to_the_others(release):
-    for path in release.part("valid_unseen").glob("pick_two*/trial_2/*"):
+    for path in release.part("valid_unseen").glob("pick_two*/trial_2/game.tw-pddl"):
         path.unlink()
     tasks = [t for t in tasks_of(SIZES | {"eval": 21}) if t.split == "eval"]
     assert Counter(t.type for t in tasks)["pick_two_obj_and_place"] == 2
@@ -137,7 +141,7 @@ def test_what_alfworld_skips_is_skipped(release):
 
 
 def test_a_game_is_copied_unchanged_and_plays(release):
-    for task, game in list(read_official_panel(SIZES, 0))[-2:]:
+    for task, game in read_panel()[-2:]:
         original = json.loads(
             release.part("valid_unseen").joinpath(task.task_id, "game.tw-pddl").read_text()
         )
@@ -171,7 +175,7 @@ def spoiled(part, text):
 
 def changed(key, old, new):
     def spoil(release):
-        for path in release.part("valid_unseen").glob("*/*/*"):
+        for path in release.part("valid_unseen").glob("*/*/game.tw-pddl"):
             content = json.loads(path.read_text())
             content[key] = content[key].replace(old, new) if isinstance(old, str) else new
             path.write_text(json.dumps(content))
@@ -180,7 +184,7 @@ def changed(key, old, new):
 
 
 def no_look_games(release):
-    for path in release.part("train").glob("look*/*/*"):
+    for path in release.part("train").glob("look*/*/game.tw-pddl"):
         path.unlink()
 
 
@@ -217,9 +221,9 @@ def test_too_few_games_and_no_variable(release, monkeypatch):
 
 
 def run_stage(folder, pin, monkeypatch):
-    params = yaml.safe_load((ROOT / "profiles/official.yaml").read_text())
+    params = read_yaml(ROOT / "profiles/official.yaml")
     params["alfworld"] |= {**SIZES, "panel_sha256": pin}
-    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    (folder / "params.yaml").write_text(yaml_text(params))
     monkeypatch.chdir(folder)
     return CliRunner().invoke(panel_stage.command, ["--env", "alfworld"])
 
@@ -242,11 +246,121 @@ def test_the_stage_pins_and_names_no_folder(release, tmp_path, monkeypatch):
     assert run_stage(tmp_path, None, monkeypatch).exception is None
 
 
+def edited(old, new):
+    """Changes the problem file of one game."""
+
+    def spoil(path):
+        content = json.loads(path.read_text())
+        assert old in content["pddl_problem"]
+        content["pddl_problem"] = content["pddl_problem"].replace(old, new, 1)
+        path.write_text(json.dumps(content))
+
+    return spoil
+
+
+def keyed(**changes):
+    """Changes keys of one game's file; None takes one away."""
+
+    def spoil(path):
+        content = json.loads(path.read_text()) | changes
+        kept = {key: value for key, value in content.items() if value is not None}
+        path.write_text(json.dumps(kept))
+
+    return spoil
+
+
+FACT = "(atLocation agent1 loc_bar_0)"
+BROKEN = {
+    "not JSON": (lambda path: path.write_text('{"solvable": tr'), "expected JSON"),
+    "a list": (lambda path: path.write_text("[]"), "`solvable` to be true or false, got None"),
+    "no mark": (keyed(solvable=None), "`solvable` to be true or false, got None"),
+    "a mark of text": (keyed(solvable="yes"), "`solvable` to be true or false, got 'yes'"),
+    "no trajectory": (lambda path: path.with_name("traj_data.json").unlink(), "no traj_data.json"),
+    "no problem": (keyed(pddl_problem=None), "pddl_problem Field required"),
+    "an empty problem": (keyed(pddl_problem=""), "alfworld can't parse it: "),
+    "an object twice": (
+        edited("agent1 - agent", "agent1 - agent\nagent1 - agent"), "duplicate object 'agent1'"
+    ),
+    "an open bracket": (edited("(:init", "(:init ("), "alfworld can't parse it: "),
+    "no such type": (edited("agent1 - agent", "agent1 - agnt"), "type agnt, which is none"),
+    "no such predicate": (edited(FACT, "(isAt agent1 loc_bar_0)"), "(isat agent1 loc_bar_0)"),
+    "no such object": (edited(FACT, "(atLocation agent1 moon)"), "moon is no object of the game"),
+    "too few arguments": (edited(FACT, "(atLocation agent1)"), "fact (atlocation agent1): "),
+    "a goal of nothing": (edited("(:goal", "(:gaol"), "alfworld can't parse it: "),
+    "another grammar": (keyed(grammar="grammar :: x"), "grammar of alfworld >= 0.4"),
+}  # fmt: skip
+
+
+def test_all_broken_games_are_named_at_once_each_with_its_reason(release, monkeypatch):
+    """Whether the listing finds them or the parser, in both parts, though only a few are wanted."""
+    every = [p for part in ("train", "valid_unseen") for p in sorted(
+        release.part(part).glob("*/*/game.tw-pddl"))]  # fmt: skip
+    chosen = dict(zip(every[::4], BROKEN, strict=False))
+    assert len(chosen) == len(BROKEN)
+    for path, name in chosen.items():
+        BROKEN[name][0](path)
+    few = dict.fromkeys(SIZES, 1)
+    with pytest.raises(UserError, match=r"alfworld: .*15 can't: .*; and 5 more\. They are in"):
+        tasks_of(few)
+    monkeypatch.setattr(check, "SHOWN", 15)
+    with pytest.raises(UserError) as raised:
+        tasks_of(few)
+    assert len(str(raised.value).splitlines()) == 1
+    for path, name in chosen.items():
+        said = str(raised.value).split(f"{path.relative_to(release.folder / 'json_2.1.1')}: ")[1]
+        assert BROKEN[name][1] in said.split("game.tw-pddl")[0], name
+
+
+def test_one_broken_game_of_those_drawn_is_named(release):
+    path = release.first("valid_unseen")
+    BROKEN["an object twice"][0](path)
+    with pytest.raises(UserError, match=f"1 can't: valid_unseen/{path.parts[-3]}"):
+        tasks_of(SIZES | {"eval": 24})
+
+
+def test_games_that_are_left_out_are_counted(release, caplog):
+    caplog.set_level("INFO")
+    release.add("valid_unseen", "pick_and_place_simple-Pen-None-Shelf-10", solvable=False)
+    release.add("valid_unseen", "pick_and_place_simple-AppleSliced-None-Shelf-10")
+    release.first("valid_unseen").unlink()
+    release.add("train", "pick_and_place_simple-Pen-None-Shelf-10")
+    few = tasks_of(SIZES)
+    assert sum(task.split == "eval" for task in few) == SIZES["eval"]
+    assert "train: 48 games; left out: 2 in rooms of valid_unseen" in caplog.messages
+    said = (
+        "valid_unseen: 23 games; left out: 2 unsolvable, "
+        "2 with movable receptacles or sliced objects, 1 without game.tw-pddl"
+    )
+    assert said in caplog.messages
+    with pytest.raises(UserError, match=r"24 games of all types for alfworld\.eval.*2 unsolvable"):
+        tasks_of(SIZES | {"eval": 24})
+
+
+def test_eval_may_be_valid_seen(release):
+    with pytest.raises(UserError, match=r"expected the folder json_2\.1\.1/valid_seen"):
+        tasks_of(eval_games=SEEN)
+    for task_type in TASK_TYPES:
+        release.add(SEEN, f"{task_type}-Cup-None-Shelf-1")
+        release.add(SEEN, f"{task_type}-Mug-None-Shelf-2")  # which train has too
+    tasks = tasks_of(SIZES | {"train": 1}, eval_games=SEEN)
+    folders = {split: {t.task_id.split("/")[0] for t in tasks if t.split == split}
+               for split in SPLITS}  # fmt: skip
+    assert {t.group for t in tasks if t.split == "eval"} == {"room 1", "room 2"}
+    assert not folders["eval"] & (folders["warmstart"] | folders["train"] | folders["dev"])
+    without(UNSEEN)(release)
+    assert tasks_of(SIZES | {"train": 1}, eval_games=SEEN) == tasks
+    release.add(SEEN, "pick_and_place_simple-Mug-None-Shelf-10")
+    with pytest.raises(UserError, match="room 10 is in valid_seen"):
+        tasks_of(eval_games=SEEN)
+    with pytest.raises(UserError, match=r"alfworld\.eval_games: expected one of .*'valid_all'"):
+        tasks_of(eval_games="valid_all")
+
+
 @with_release
 def test_the_release_gives_the_panel_that_the_profile_pins(monkeypatch):
     monkeypatch.setenv(DATA_VARIABLE, RELEASE)
-    params = yaml.safe_load((ROOT / "profiles/official.yaml").read_text())["alfworld"]
-    panel = list(read_official_panel({split: params[split] for split in SPLITS}, params["seed"]))
+    params = read_yaml(ROOT / "profiles/official.yaml")["alfworld"]
+    panel = read_panel({split: params[split] for split in SPLITS}, params["seed"])
     assert panel_sha256(task for task, _ in panel) == params["panel_sha256"]
     assert sum(task.split == "eval" for task, _ in panel) == 134
     for task, game in panel[::265]:

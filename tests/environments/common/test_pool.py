@@ -50,24 +50,32 @@ def test_slots_are_answered_by_number(panel):
         assert envs.step({}) == {}
 
 
-def test_an_error_of_an_environment_comes_back(panel):
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("(:init", "(:init (", "alfworld could not load it"),
+        # Of this one the engine makes an end of the process.
+        ("agent1 - agent", "agent1 - agent\nagent1 - agent", "duplicate object 'agent1'"),
+    ],
+)
+def test_an_error_of_an_environment_comes_back_with_the_games_name(panel, old, new, said):
     (task_id, (task, game)), *_ = panel.items()
-    content = {**game.content, "pddl_problem": "(define"}
+    problem = game.content["pddl_problem"].replace(old, new, 1)
+    content = {**game.content, "pddl_problem": problem}
     task = task.model_copy(update={"content_sha256": content_sha256(content)})
     broken = {task_id: (task, game.model_copy(update={"content": content}))}
-    with (
-        EnvPool(broken, AlfworldEnv, 2) as envs,
-        pytest.raises(UserError, match="could not load it"),
-    ):
+    with EnvPool(broken, AlfworldEnv, 2) as envs, pytest.raises(UserError, match=said) as raised:
         envs.reset({0: task})
+    assert f"game {task_id}: " in str(raised.value)
 
 
-def test_a_killed_worker_is_a_clear_error(panel):
+def test_a_killed_worker_is_a_clear_error_with_the_games_that_it_had(panel):
     tasks = dict(enumerate(task for task, _ in panel.values()))
     with EnvPool(panel, AlfworldEnv, 2) as envs:
         envs.reset(tasks)
         os.kill(envs._workers[1][0].pid, signal.SIGKILL)
-        with pytest.raises(UserError, match=r"exit code -9.*finished cohorts are kept"):
+        said = rf"exit code -9.*at one of {tasks[1].task_id}\. .*finished cohorts are kept"
+        with pytest.raises(UserError, match=said):
             envs.step(dict.fromkeys(tasks, "look"))
 
 

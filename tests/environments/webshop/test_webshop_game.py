@@ -138,6 +138,15 @@ def test_pages_of_results_have_no_end(catalogue):
     assert again.observation == second.observation
 
 
+@pytest.mark.parametrize("texts", [[], ["the"], ["!?", "—"], ["茶杯", "the"]])
+def test_a_shop_whose_texts_have_no_word_is_searched_in_vain(tmp_path, texts):
+    made = [product(f"B{i}", Title=text, Description="", BulletPoints=[], options={})
+            for i, text in enumerate(texts)]  # fmt: skip
+    search = Bm25Search(Catalogue(made), tmp_path)
+    assert search("the") == search("") == search("shirt") == []
+    assert search("茶杯") == ["B0"] * ("茶杯" in texts)
+
+
 def test_a_purchase_pays_once_and_ends(catalogue):
     env = shop(catalogue)
     index = next(

@@ -7,7 +7,6 @@ import statistics
 from collections import Counter
 
 import pytest
-import yaml
 from conftest import ROOT
 from test_webshop_game import ITEM, write_official
 
@@ -18,6 +17,7 @@ from hintdistill.agents.stateact import FIELDS
 from hintdistill.core.errors import UserError
 from hintdistill.core.panel import Panel, PanelParams, load_panel
 from hintdistill.core.records import SPLITS, HintRef, normalise
+from hintdistill.core.yaml_file import read_yaml
 from hintdistill.environments.common.registry import games_of, hint_rules_of
 from hintdistill.environments.scripted.habits import IRRELEVANT
 from hintdistill.environments.webshop.game.env import WebShopEnv
@@ -168,7 +168,7 @@ def test_official_index_splits(monkeypatch, tmp_path):
 
 
 def test_hints_are_well_formed_and_no_wording_stands_twice():
-    placebos = yaml.safe_load((ROOT / "prompts/webshop/placebos.yaml").read_text())
+    placebos = read_yaml(ROOT / "prompts/webshop/placebos.yaml")
     elsewhere = {t for texts in placebos["placebo_wrong_type"].values() for t in texts}
     known = [text for habit in HABITS.habits for text in (*habit.hints, *habit.held_out)]
     known += [*HABITS.general, *IRRELEVANT]

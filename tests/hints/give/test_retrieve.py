@@ -157,6 +157,37 @@ def test_ties_go_by_mentions_then_id_and_only_the_type_counts():
     assert opened("bm25", bank, {}, k=9)(other, "") == []
 
 
+CHINESE = ["打开柜子。", "先把杯子洗干净。", "打开灯。"]
+
+
+@pytest.mark.parametrize("name", RETRIEVERS)
+@pytest.mark.parametrize(
+    "texts",
+    [[], ["Open it."], ["打开柜子。"], CHINESE, ["!?", "—", "..."], ["", " ", "Open it."],
+     ["Open it.", "打开灯。", "Открой шкаф."]],
+)  # fmt: skip
+def test_texts_and_queries_without_a_word_are_ranked_too(name, texts):
+    """By words none of them is known: then mentions and ids decide, as between equal scores."""
+    bank = [hint(text, mentions=i) for i, text in enumerate(texts, start=1)]
+    tasks = {"1": task("1", "把杯子放进柜子")}
+    bank = [h.model_copy(update={"source_task_ids": ["1"]}) for h in bank]
+    for instruction, room in (("", ""), ("把杯子洗干净", "你看见一张桌子。"), ("!?", " ")):
+        found = opened(name, bank, tasks, 2)(task("3", instruction), room)
+        assert len(found) == min(2, len(bank))
+        if name in ("bm25", "tfidf"):
+            assert [ref.text for ref in found] == texts[::-1][:2]
+
+
+@pytest.mark.parametrize("name", RETRIEVERS)
+def test_hints_of_equal_texts_are_each_a_hint(name):
+    twins = [hint("Open it.", mentions=m).model_copy(update={"hint_id": i}) for i, m in
+             (("b", 1), ("a", 1), ("c", 2))]  # fmt: skip
+    found = opened(name, twins, {}, 3)(task("3", "open the fridge"), ROOM)
+    assert sorted(ref.hint_id for ref in found) == ["a", "b", "c"]
+    if name != "random":
+        assert [ref.hint_id for ref in found] == ["c", "a", "b"]
+
+
 def test_a_bank_with_an_eval_task_is_refused():
     tasks = {"1": task("1", "put a mug in fridge", split="eval")}
     with pytest.raises(UserError, match="eval"):

@@ -4,18 +4,19 @@ import json
 import logging
 
 import pytest
-import yaml
 from click.testing import CliRunner
 from conftest import ROOT, TYPE
 from hypothesis import given
 from hypothesis import strategies as st
 from loopback import HTML, PARAMS, Reply, completion, failure
 from records_of import episode_of, task
+from yaml_text import yaml_text
 
 from hintdistill.commands import price_hints
 from hintdistill.core.errors import UserError
 from hintdistill.core.files import read_jsonl, write_jsonl
 from hintdistill.core.records import Hint, Message, Rejection, Step
+from hintdistill.core.yaml_file import read_yaml
 from hintdistill.environments.alfworld.hints.rules import RULES, names_of
 from hintdistill.environments.alfworld.hints.texts import TEXTS
 from hintdistill.hints.write.form import MAX_CHARACTERS, written_form_error
@@ -317,10 +318,10 @@ def stage(serve, tmp_path):
     """Runs stage hints on failures of given tasks with given writers."""
 
     def run_stage(writers, count=2, split="train"):
-        params = yaml.safe_load((ROOT / "profiles/smoke.yaml").read_text())
+        params = read_yaml(ROOT / "profiles/smoke.yaml")
         params["hints"]["writers"] = writers
         params["llm"] |= {"price_prompt": 3.0, "price_completion": 1000.0}
-        (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+        (tmp_path / "params.yaml").write_text(yaml_text(params))
         tasks = [task(f"t{i}", "put a mug in cabinet.", split) for i in range(count)]
         tasks = [t.model_copy(update={"type": TYPE}) for t in tasks]
         data = tmp_path / "data/alfworld"

@@ -4,16 +4,17 @@ import json
 import os
 
 import pytest
-import yaml
 from conftest import NO_EXAMPLES, envs_of
 from families import template, tokenizer_of
 from loopback import PARAMS, completion, failure
+from yaml_text import yaml_text
 
 from hintdistill.agents.episode.registry import make_agent
 from hintdistill.agents.episode.rollout import NO_HINTS, ArmSetup, GivenHints, Limits, play_cohort
 from hintdistill.core.errors import UserError
 from hintdistill.core.files import file_sha256, read_jsonl, write_jsonl
 from hintdistill.core.records import Episode, HintRef, Message
+from hintdistill.core.yaml_file import read_yaml
 from hintdistill.llm.engine import Request
 from hintdistill.llm.engines.openai import OpenaiEngine
 from hintdistill.llm.server.client import Server
@@ -231,7 +232,9 @@ def test_tokens_that_the_server_does_not_count_are_counted_here(serve, games, en
 
 def test_without_a_tokenizer_such_a_server_is_an_error(serve, games, engine):
     serve(lambda n, body: completion("look", prompt=0, cached=0))
-    with pytest.raises(UserError, match=r"alfworld-react: expected a model folder with tokenizer.json"):
+    with pytest.raises(
+        UserError, match=r"alfworld-react: expected a model folder with tokenizer.json"
+    ):
         play(games, engine(), arm_of(), count=1)
 
 
@@ -283,7 +286,7 @@ def test_a_whole_stage_stops_at_the_cap_and_goes_on(serve, checkout, games):
     folder_with(folder / "models/warm/alfworld-react/model.safetensors")
 
     def write_params(cap):
-        params = yaml.safe_load((folder / "profiles/smoke.yaml").read_text())
+        params = read_yaml(folder / "profiles/smoke.yaml")
         params["rollout"] |= {"engine": "openai", "cohort": 1, "turn_limit": 3}
         params["rollout"] |= {"repeat_limit": 9}
         params["react"]["max_new_tokens"] = 12
@@ -292,7 +295,7 @@ def test_a_whole_stage_stops_at_the_cap_and_goes_on(serve, checkout, games):
             "price_completion": 1000.0,
             "cap": cap,
         }  # 0.012 a call at most
-        (folder / "params.yaml").write_text(yaml.safe_dump(params))
+        (folder / "params.yaml").write_text(yaml_text(params))
 
     write_params(cap=0.0165)
     stopped = checkout.run(*STAGE)
@@ -321,9 +324,9 @@ def test_a_whole_stage_stops_at_the_cap_and_goes_on(serve, checkout, games):
 
 def test_a_stage_without_a_server_says_what_to_set(checkout, games):
     folder = checkout.folder
-    params = yaml.safe_load((folder / "profiles/smoke.yaml").read_text())
+    params = read_yaml(folder / "profiles/smoke.yaml")
     params["rollout"]["engine"] = "openai"
-    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    (folder / "params.yaml").write_text(yaml_text(params))
     checkout.env.pop("OPENAI_BASE_URL", None)
     done = checkout.run(*STAGE)
     assert done.returncode == 1 and done.stderr.startswith("Error: OPENAI_BASE_URL")

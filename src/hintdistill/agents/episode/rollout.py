@@ -43,7 +43,7 @@ class Limits(Settings):
     """The keys of the shared block `rollout` that end an episode without success."""
 
     turn_limit: PositiveInt  # model calls
-    repeat_limit: PositiveInt  # equal actions in a row
+    repeat_limit: PositiveInt  # equal actions, or equal turns without an action, in a row
 
 
 class RolloutParams(Limits):
@@ -90,8 +90,11 @@ class _RunningEpisode:
         if parsed.kind == "action":
             return parsed.text
         self.n_invalid += parsed.kind == "malformed"
-        thought = parsed.kind == "thought"
-        self._answer(agent.thought_answer if thought else agent.malformed_answer)
+        if self._repeats([one.text.strip() for one in self.turns]):
+            self.stop_reason = "repeated_action"
+        else:
+            thought = parsed.kind == "thought"
+            self._answer(agent.thought_answer if thought else agent.malformed_answer)
         return None
 
     def see(self, action: str, outcome: Outcome) -> None:
@@ -99,16 +102,19 @@ class _RunningEpisode:
         observation, self.reward, done, valid = outcome
         self.n_invalid += not valid
         self.steps.append(Step(turn=len(self.turns) - 1, action=action, observation=observation))
-        repeat_limit = self._arm.limits.repeat_limit
-        tail = [step.action for step in self.steps[-repeat_limit:]]
         if done:
             self.stop_reason = "success" if self.reward == 1.0 else "done"
         elif len(self.steps) >= self._arm.step_limit:
             self.stop_reason = "step_limit"
-        elif tail == [action] * repeat_limit:
+        elif self._repeats([step.action for step in self.steps]):
             self.stop_reason = "repeated_action"
         else:
             self._answer(observation)
+
+    def _repeats(self, texts: list[str]) -> bool:
+        """Whether the last text is the last ones all over, as many as the arm's limit."""
+        limit = self._arm.limits.repeat_limit
+        return texts[-limit:] == texts[-1:] * limit
 
     def _answer(self, text: str) -> None:
         self.messages.append(Message(role="user", content=text))

@@ -19,7 +19,7 @@ def games() -> Games:
         build_panel=lambda params: build_panel(params, workers=cores),
         # Processes, one a core as far as needed: a game takes its time to load.
         open_envs=lambda panel, episodes: EnvPool(panel, AlfworldEnv, min(cores, episodes)),
-        official_eval=134,  # valid_unseen
+        official={"source": "official", "eval_games": "valid_unseen", "eval": 134},
     )
 
 

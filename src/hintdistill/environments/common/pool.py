@@ -5,7 +5,7 @@ on the number of workers. A worker ends when its parent does, however that ended
 """
 
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from typing import Any, Self
@@ -15,6 +15,7 @@ from hintdistill.core.panel import Panel
 from hintdistill.core.records import Game, Task
 from hintdistill.environments.common.protocol import Environment, InProcess, Outcome
 
+SHOWN = 5  # names of games in a message
 MakeEnv = Callable[[Task, Game], Environment]
 
 
@@ -29,7 +30,7 @@ def _serve(connection: Connection, make_env: MakeEnv) -> None:
                 answer = getattr(share, method)(slots)
             except UserError as error:
                 answer = error
-            except Exception as error:  # the games' engine raises many kinds
+            except (Exception, SystemExit) as error:  # the games' engine raises many kinds
                 answer = UserError(f"environment: {type(error).__name__}: {error}")
             connection.send(answer)
     except (EOFError, ConnectionError):
@@ -45,6 +46,7 @@ class EnvPool:
 
     def __init__(self, panel: Panel, make_env: MakeEnv, workers: int) -> None:
         self._panel = panel
+        self._playing: Mapping[int, Task] = {}
         context = get_context("spawn")
         self._workers = []
         for _ in range(workers):
@@ -64,6 +66,7 @@ class EnvPool:
             process.join()
 
     def reset(self, tasks: Mapping[int, Task]) -> dict[int, str]:
+        self._playing = dict(tasks)
         return self._call("reset", {i: self._panel[task.task_id] for i, task in tasks.items()})
 
     def step(self, actions: Mapping[int, str]) -> dict[int, Outcome]:
@@ -88,13 +91,20 @@ class EnvPool:
                 answers |= answer
         except (EOFError, OSError):
             gone = wait([process.sentinel for process, _ in self._workers], timeout=10)
-            ended = [process for process, _ in self._workers if process.sentinel in gone]
-            for process in ended:
-                process.join()  # its exit code may come after the end of its pipes
-            codes = [str(process.exitcode) for process in ended]
+            places = [i for i, (process, _) in enumerate(self._workers) if process.sentinel in gone]
+            for place in places:
+                self._workers[place][0].join()  # its exit code may come after the end of its pipes
+            codes = [str(self._workers[place][0].exitcode) for place in places]
             raise UserError(
                 f"environments: expected {len(self._workers)} worker processes to go on playing; "
                 f"one has ended, with exit code {', '.join(codes)} (negative: a signal; -9: killed,"
-                " perhaps for memory). Run the stage again: finished cohorts are kept."
+                f" perhaps for memory), at one of {self._games_of(places)}. "
+                "Run the stage again: finished cohorts are kept."
             ) from None
         return {slot: answers[slot] for slot in slots}
+
+    def _games_of(self, places: Sequence[int]) -> str:
+        """The games that some workers play, by name."""
+        names = [t.task_id for i, t in self._playing.items() if i % len(self._workers) in places]
+        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+        return (", ".join(names[:SHOWN]) or "no game") + more

@@ -87,8 +87,9 @@ class Games(NamedTuple):
     build_panel: Callable[[PanelParams], Iterator[tuple[Task | None, Game]]]
     # Opens a panel's tasks, to be played so many at once, in a `with`.
     open_envs: Callable[[Panel, int], AbstractContextManager[Environments]]
-    # How many tasks the whole eval split of source `official` has; None: there is no such source.
-    official_eval: int | None = None
+    # What the environment's block has in a run on the whole official eval split, which has `eval`
+    # tasks; None: there is no such source.
+    official: Mapping[str, str | int] | None = None
 
 
 class Diagnosis(NamedTuple):

@@ -14,14 +14,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
-import yaml
+from hintdistill.core.yaml_file import read_yaml
 
 S = TypeVar("S")  # what a player knows at the start of an episode
 
 # Sentences that have nothing to do with any task.
-IRRELEVANT: list[str] = yaml.safe_load(
-    Path(__file__).with_name("irrelevant.yaml").read_text(encoding="utf-8")
-)
+IRRELEVANT: list[str] = read_yaml(Path(__file__).with_name("irrelevant.yaml"))
 MAX_HINTS = 4
 # How openings are shared out over prompts without hints, with helpful and with useless ones.
 OPENINGS = (0.2, 0.5, 0.3)
@@ -87,7 +85,7 @@ def read_habits(
     read: Callable[[str], S],
 ) -> Habits[S]:
     """Habits with the sentences of a file; `conditions` has `concerns` and `when` of each name."""
-    said = yaml.safe_load(path.read_text(encoding="utf-8"))
+    said = read_yaml(path)
     habits = [
         Habit(name, concerns, when, **said["habits"][name])
         for name, (concerns, when) in conditions.items()

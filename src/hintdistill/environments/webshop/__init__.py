@@ -18,7 +18,7 @@ def games() -> Games:
         return nullcontext(InProcess(lambda task: shop.make_env(*panel[task.task_id])))
 
     # As many goals as papers play.
-    return Games(build_panel, open_envs, official_eval=100)
+    return Games(build_panel, open_envs, {"source": "official", "eval": 100})
 
 
 def scripted_player() -> "ScriptedPlayer":

@@ -1,10 +1,9 @@
 """Placebo arms: k fixed sentences in place of hints, the same for every task of a type."""
 
-import yaml
-
 from hintdistill.agents.episode.rollout import Starts
 from hintdistill.core.errors import UserError
 from hintdistill.core.records import HintRef, Task
+from hintdistill.core.yaml_file import read_yaml
 from hintdistill.environments.common.prompts import PROMPTS
 
 
@@ -18,8 +17,8 @@ class PlaceboHints:
     def __init__(self, arm: str, env: str, k: int) -> None:
         self._path, self._k = PROMPTS / env / "placebos.yaml", k
         try:
-            self._lists = yaml.safe_load(self._path.read_text(encoding="utf-8"))[arm]
-        except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+            self._lists = read_yaml(self._path)[arm]
+        except (OSError, KeyError, TypeError) as error:
             raise UserError(
                 f"{self._path}: expected the sentences of arm {arm!r}, a list or one for each type "
                 f"of task: {error!r:.120}"

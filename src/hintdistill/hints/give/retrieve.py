@@ -57,13 +57,21 @@ def _query(task: Task, first_observation: str) -> list[str]:
     return list(dict.fromkeys(_words(f"{task.instruction} {first_observation}")))
 
 
+def _all_alike(hints: Sequence[Hint]) -> Score:
+    """The scores where no document has a word that is known: neither library indexes those."""
+    return lambda task, first_observation: [0.0] * len(hints)
+
+
 def bm25(hints: Sequence[Hint], tasks: Tasks) -> Score:
     """BM25 (Lucene's variant, as bm25s has it), with b = 0 and k1 = 10.
 
     With the usual 0.75 and 1.5, length counts, and a word that comes again soon counts no more.
     """
+    documents = _documents(hints, tasks)
+    if not any(documents):
+        return _all_alike(hints)
     index = bm25s.BM25(k1=10.0, b=0.0)
-    index.index(_documents(hints, tasks), show_progress=False)
+    index.index(documents, show_progress=False)
 
     def score(task: Task, first_observation: str) -> Sequence[float]:
         known = [word for word in _query(task, first_observation) if word in index.vocab_dict]
@@ -76,8 +84,11 @@ def tfidf(hints: Sequence[Hint], tasks: Tasks) -> Score:
     """Product of tf-idf vectors, (1 + log tf) x idf (scikit-learn), of no common length."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
+    words = _documents(hints, tasks)
+    if not any(words):
+        return _all_alike(hints)
     vectorizer = TfidfVectorizer(analyzer=list, sublinear_tf=True, norm=None)
-    documents = vectorizer.fit_transform(_documents(hints, tasks))
+    documents = vectorizer.fit_transform(words)
 
     def score(task: Task, first_observation: str) -> Sequence[float]:
         query = vectorizer.transform([_query(task, first_observation)])

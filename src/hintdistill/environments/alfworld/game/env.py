@@ -5,6 +5,7 @@ from typing import Any
 from hintdistill.core.errors import UserError
 from hintdistill.core.panel import check_content
 from hintdistill.core.records import Game, Task
+from hintdistill.environments.alfworld.game.check import engine_error
 from hintdistill.environments.alfworld.game.goal import NOTHING_HAPPENS
 from hintdistill.environments.common.protocol import Outcome
 
@@ -36,16 +37,21 @@ class AlfworldEnv:
         try:
             self._env.load(self._content)
             feedback = self._env.reset().feedback
-        except Exception as error:  # the engine's parser raises many kinds
+        except (Exception, SystemExit) as error:  # its parser raises many kinds, or ends it all
             raise UserError(
-                f"game {self._task_id}: alfworld could not load it "
-                f"({type(error).__name__}: {error}). Is games.jsonl intact? Try `dvc checkout`."
+                f"game {self._task_id}: alfworld could not load it ({engine_error(error)}). "
+                "Is games.jsonl intact? Try `dvc checkout`."
             ) from error
         return feedback.split("=-", 1)[-1].strip()
 
     def step(self, action: str) -> Outcome:
         """Send one command. An impossible one is answered with `NOTHING_HAPPENS`."""
-        state, reward, done = self._env.step(action)
+        try:
+            state, reward, done = self._env.step(action)
+        except Exception as error:
+            raise UserError(
+                f"game {self._task_id}: alfworld failed at {action!r:.200} ({engine_error(error)})."
+            ) from error
         observation = state.feedback.strip()
         return Outcome(observation, float(reward), bool(done), observation != NOTHING_HAPPENS)
 

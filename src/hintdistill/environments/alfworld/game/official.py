@@ -1,49 +1,34 @@
-"""Reads ALFWorld's official games from the folder that `alfworld-download` makes.
+"""Draws ALFWorld's official games for the splits, and copies them.
 
-`$ALFWORLD_DATA/json_2.1.1/{train,valid_unseen}/<type>-<object>-<movable>-<receptacle>-<room>/
-<trial>/game.tw-pddl`. `eval` is valid_unseen; the other splits are drawn from train, no task
-folder twice. All that is needed of a game goes into the panel, so later stages never come here.
+`eval` is valid_unseen or valid_seen; the other splits are drawn from train, no task folder twice.
+All that is needed of a game goes into the panel, so later stages never come here.
 """
 
-import json
-import os
 import random
 import re
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from itertools import chain, cycle, zip_longest
 from pathlib import Path
-from typing import NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
 from hintdistill.core.errors import UserError
+from hintdistill.core.panel import PanelParams
 from hintdistill.core.records import SPLITS, Game, Task, content_sha256, short_hash
+from hintdistill.environments.alfworld.game.check import make_all, refuse_broken
 from hintdistill.environments.alfworld.game.goal import TASK_MARK, TASK_TYPES
-from hintdistill.environments.alfworld.game.rooms import OFFICIAL_EVAL_ROOMS
-
-DATA_VARIABLE = "ALFWORLD_DATA"
-RELEASE = "json_2.1.1"
-GAME_FILE = "game.tw-pddl"
-HELP = (
-    "Fetch the games with `alfworld-download` (alfworld >= 0.4), and let the environment variable "
-    f"{DATA_VARIABLE} name the folder that holds {RELEASE}/; or set alfworld.source: generated."
+from hintdistill.environments.alfworld.game.release import (
+    HELP,
+    UNSEEN,
+    Listing,
+    Trial,
+    list_release,
+    official_folder,
 )
+
 # The sentence as it stands in the grammar; characters that the grammar would rewrite end it.
 _SENTENCE = re.compile(re.escape(TASK_MARK) + r'([^"\\#{}\[\]\n]+)"')
-
-
-class Trial(NamedTuple):
-    """One game of the release, known by its folders."""
-
-    type: str
-    room: int
-    folder: str
-    name: str
-    path: Path
-
-    @property
-    def task_id(self) -> str:
-        return f"{self.folder}/{self.name}"
 
 
 class _GameFile(BaseModel):
@@ -53,54 +38,6 @@ class _GameFile(BaseModel):
     grammar: str
     pddl_problem: str
     walkthrough: list[str]
-
-
-def official_folder() -> Path:
-    """The folder of the release, from the environment; a UserError where there is none."""
-    named = os.environ.get(DATA_VARIABLE)
-    if not named:
-        raise UserError(
-            f"alfworld.source: official reads the folder that {DATA_VARIABLE} names, "
-            f"and the variable is not set. {HELP}"
-        )
-    release = Path(named) / RELEASE
-    for part in ("train", "valid_unseen"):
-        if not (release / part).is_dir():
-            raise UserError(
-                f"{DATA_VARIABLE}={named}: expected the folder {RELEASE}/{part} in it, "
-                f"found none. {HELP}"
-            )
-    return release
-
-
-def _is_solvable(path: Path) -> bool:
-    """Whether alfworld found the game solvable, as its file says; the others it skips itself."""
-    try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: expected a game in JSON: {error}. Unpack it again.") from None
-    return isinstance(content, dict) and content.get("solvable") is True
-
-
-def list_trials(part: Path) -> list[Trial]:
-    """Solvable games of the six task types in a part of the release, sorted by task_id.
-
-    Folders with `movable` or `Sliced` in their name are left out, as alfworld does. A UserError
-    where a game file is broken, or there is no game at all.
-    """
-    trials = []
-    for path in part.glob(f"*/*/{GAME_FILE}"):
-        folder, name = path.parts[-3:-1]
-        fields = folder.split("-")
-        known = fields[0] in TASK_TYPES and len(fields) == 5 and fields[4].isdecimal()
-        if known and not ("movable" in folder or "Sliced" in folder) and _is_solvable(path):
-            trials.append(Trial(fields[0], int(fields[4]), folder, name, path))
-    if not trials:
-        raise UserError(
-            f"{part}: expected games as <type>-<object>-<movable>-<receptacle>-<room>/<trial>/"
-            f"{GAME_FILE}, found none. {HELP}"
-        )
-    return sorted(trials, key=lambda trial: trial.task_id)
 
 
 def _queues(trials: list[Trial], seed: int, a_folder: int | None) -> dict[str, list[Trial]]:
@@ -122,13 +59,15 @@ def _queues(trials: list[Trial], seed: int, a_folder: int | None) -> dict[str, l
     return queues
 
 
-def _draw(queues: Mapping[str, list[Trial]], number: int, split: str, where: Path) -> list[Trial]:
+def _draw(
+    queues: Mapping[str, list[Trial]], number: int, split: str, listing: Listing
+) -> list[Trial]:
     """Take `number` trials off the queues, types in turn as long as they last."""
     left = {task_type: len(queue) for task_type, queue in queues.items()}
     if sum(left.values()) < number or (number >= len(left) and 0 in left.values()):
         raise UserError(
-            f"{where}: expected {number} games of all types for alfworld.{split}, found of "
-            f"{', '.join(f'{task_type} {n}' for task_type, n in left.items())}. "
+            f"{listing.part}: expected {number} games of all types for alfworld.{split}, found of "
+            f"{', '.join(f'{task_type} {n}' for task_type, n in left.items())} ({listing}). "
             f"Lower the sizes of the splits, or unpack the whole release."
         )
     drawn: list[Trial] = []
@@ -139,22 +78,18 @@ def _draw(queues: Mapping[str, list[Trial]], number: int, split: str, where: Pat
     return drawn
 
 
-def draw_splits(release: Path, sizes: Mapping[str, int], seed: int) -> dict[str, list[Trial]]:
+def _draw_splits(
+    train: Listing, held_out: Listing, sizes: Mapping[str, int], seed: int
+) -> dict[str, list[Trial]]:
     """Games of every split, balanced over the types as far as there are games.
 
-    A UserError where a room is in the wrong part, or there are too few games.
+    A UserError where there are too few.
     """
-    unseen = list_trials(release / "valid_unseen")
-    if odd := next((t for t in unseen if t.room not in OFFICIAL_EVAL_ROOMS), None):
-        raise UserError(
-            f"{odd.path}: expected games in rooms {OFFICIAL_EVAL_ROOMS} only in valid_unseen, "
-            f"found room {odd.room}. {HELP}"
-        )
-    train = [t for t in list_trials(release / "train") if t.room not in OFFICIAL_EVAL_ROOMS]
-    queues = {"eval": _queues(unseen, seed, None)}
+    queues = {"eval": _queues(held_out.trials, seed, None)}
     # One dict for three splits: what one has drawn, the others can't.
-    queues |= dict.fromkeys(("warmstart", "train", "dev"), _queues(train, seed, 1))
-    return {split: _draw(queues[split], sizes[split], split, release) for split in SPLITS}
+    queues |= dict.fromkeys(("warmstart", "train", "dev"), _queues(train.trials, seed, 1))
+    parts = {split: held_out if split == "eval" else train for split in SPLITS}
+    return {split: _draw(queues[split], sizes[split], split, parts[split]) for split in SPLITS}
 
 
 def instruction_in(grammar: str) -> str | None:
@@ -163,20 +98,21 @@ def instruction_in(grammar: str) -> str | None:
     return found[0].strip() if len(found) == 1 and grammar.count(TASK_MARK) == 1 else None
 
 
-def read_trial(trial: Trial, split: str) -> tuple[Task, Game]:
-    """Copy a game, its texts unchanged; a UserError where the file is none of alfworld >= 0.4."""
+def read_game(release: Path, trial: Trial, split: str) -> tuple[Task, Game]:
+    """Copy a game, its texts unchanged; a UserError names it where alfworld could not play it."""
     try:
         kept = _GameFile.model_validate_json(trial.path.read_bytes())
-    except (OSError, ValidationError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{trial.path}: expected a game: {reason}. Unpack it again.") from None
-    if '"move {o} to {r}"' not in kept.grammar:
-        raise UserError(
-            f"{trial.path}: expected the grammar of alfworld >= 0.4 (`move ... to ...`), found "
-            f"another (older games have `put ... in/on ...`). {HELP}"
-        )
-    if (instruction := instruction_in(kept.grammar)) is None:
-        raise UserError(f"{trial.path}: expected one sentence {TASK_MARK!r} in its grammar. {HELP}")
+        if '"move {o} to {r}"' not in kept.grammar:
+            raise UserError(
+                "expected the grammar of alfworld >= 0.4 (`move ... to ...`), found another (older "
+                "games have `put ... in/on ...`)"
+            )
+        if (instruction := instruction_in(kept.grammar)) is None:
+            raise UserError(f"expected one sentence {TASK_MARK!r} in its grammar")
+        refuse_broken(kept.model_dump(), instruction)
+    except (OSError, ValidationError, UserError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise UserError(f"{trial.path.relative_to(release)}: {reason}") from None
     game = Game(task_id=trial.task_id, content=kept.model_dump())
     task = Task(
         task_id=trial.task_id, env="alfworld", split=split, type=trial.type, source="official",
@@ -186,8 +122,29 @@ def read_trial(trial: Trial, split: str) -> tuple[Task, Game]:
     return task, game
 
 
-def read_official_panel(sizes: Mapping[str, int], seed: int) -> Iterator[tuple[Task, Game]]:
-    """So many games of each split as `sizes` says, drawn with `seed`, in the order of task_ids."""
-    for split, trials in draw_splits(official_folder(), sizes, seed).items():
-        for trial in sorted(trials, key=lambda trial: trial.task_id):
-            yield read_trial(trial, split)
+def read_official_panel(params: PanelParams, workers: int) -> Iterator[tuple[Task, Game]]:
+    """The games of all splits, each split in the order of task_ids.
+
+    A UserError names all games that are broken: of those that the splits would have, and all whose
+    files do not say whether they are solvable.
+    """
+    eval_part = params.eval_games or UNSEEN
+    release = official_folder(eval_part)
+    train, held_out = list_release(release, eval_part)
+    broken = sorted(
+        f"{path.relative_to(release)}: {reason}"
+        for listing in (train, held_out)
+        for path, reason in listing.broken.items()
+    )
+    if broken:  # nothing is drawn, and all are looked at, so that one message names them all
+        wanted = [(release, trial, "train") for trial in (*train.trials, *held_out.trials)]
+    else:
+        sizes = {split: getattr(params, split) for split in SPLITS}
+        wanted = [
+            (release, trial, split)
+            for split, trials in _draw_splits(train, held_out, sizes, params.seed).items()
+            for trial in sorted(trials, key=lambda trial: trial.task_id)
+        ]
+    advice = f"They are in {release}. Unpack them again, or remove their folders. {HELP}"
+    with ProcessPoolExecutor(workers) as pool:
+        yield from make_all(pool, read_game, wanted, advice, known=broken)

@@ -7,9 +7,11 @@ from concurrent.futures import ProcessPoolExecutor
 from hintdistill.core.errors import UserError
 from hintdistill.core.panel import PanelParams
 from hintdistill.core.records import SPLITS, Game, Task, content_sha256, short_hash
+from hintdistill.environments.alfworld.game.check import make_all
 from hintdistill.environments.alfworld.game.env import AlfworldEnv
 from hintdistill.environments.alfworld.game.goal import TASK_TYPES, instruction_of
 from hintdistill.environments.alfworld.game.official import read_official_panel
+from hintdistill.environments.alfworld.game.release import SEEN, UNSEEN
 from hintdistill.environments.alfworld.game.rooms import (
     KINDS_OF_TYPE,
     NewGame,
@@ -18,6 +20,7 @@ from hintdistill.environments.alfworld.game.rooms import (
 )
 
 SOURCES = ("generated", "official")
+EVAL_GAMES = (UNSEEN, SEEN)
 
 
 def _draw_game(split: str, number: int, seed: int) -> NewGame:
@@ -65,10 +68,14 @@ def build_panel(params: PanelParams, workers: int) -> Iterator[tuple[Task, Game]
         raise UserError(
             f"params.yaml, alfworld.source: expected one of {SOURCES}, got {params.source!r}"
         )
+    if params.eval_games not in (None, *EVAL_GAMES):
+        raise UserError(
+            f"params.yaml, alfworld.eval_games: expected one of {EVAL_GAMES}, got "
+            f"{params.eval_games!r}"
+        )
     if params.source == "official":
-        sizes = {split: getattr(params, split) for split in SPLITS}
-        yield from read_official_panel(sizes, params.seed)
+        yield from read_official_panel(params, workers)
         return
     wanted = [(split, n, params.seed) for split in SPLITS for n in range(getattr(params, split))]
     with ProcessPoolExecutor(workers) as pool:
-        yield from pool.map(_make_task, *zip(*wanted, strict=True), chunksize=4)
+        yield from make_all(pool, _make_task, wanted, "Set alfworld.seed to another number.")

@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
-import yaml
+from hintdistill.core.yaml_file import read_yaml
 
-TEXTS: dict[str, dict[str, str]] = yaml.safe_load(
-    Path(__file__).with_name("texts.yaml").read_text(encoding="utf-8")
-)
+TEXTS: dict[str, dict[str, str]] = read_yaml(Path(__file__).with_name("texts.yaml"))
 GRAMMAR = TEXTS["grammar"]
 TRANSFORMATION = TEXTS["missed_transformation"]
 SECOND_OBJECT = TEXTS["second_object"]

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import random
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,12 +11,20 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 import ijson
+from pydantic_core import from_json
 
 from hintdistill.core.errors import UserError
 from hintdistill.core.records import short_hash
+from hintdistill.environments.webshop.game.raw import (
+    RawAsin,
+    RawAttributes,
+    RawHumanRequest,
+    RawProduct,
+    RawRequest,
+    read_as,
+)
 
 NO_PRICE = 100.0  # of a product whose page names none
-NO_ATTRIBUTES = ["DUMMY_ATTR"]
 LONGEST_ASIN = 10
 KEPT_DECODED = 4096  # products; a page of results shows ten
 
@@ -108,29 +117,26 @@ def draw_price(asin: str, prices: Sequence[float], seed: int) -> float:
     return random.Random(short_hash("webshop-price", seed, asin)).uniform(*prices)
 
 
-def _options(contents: Any) -> dict[str, list[str]]:
-    """Names and values of options; a name without values is none."""
-    return {
-        name.lower(): [value["value"].strip().replace("/", " | ").lower() for value in values]
-        for name, values in (contents or {}).items()
+def _product(
+    raw: RawProduct, attributes: list[str], requests: list[dict[str, Any]], seed: int
+) -> Product:
+    """A product with the keys of the official loader; a ValueError where its price is none."""
+    bullets = raw.small_description
+    prices, shown = read_prices(raw.pricing or "")
+    if not all(map(math.isfinite, prices)):
+        raise ValueError("not a finite number")
+    options = {
+        name.lower(): [one.value.strip().replace("/", " | ").lower() for one in values]
+        for name, values in raw.customization_options.items()
         if values is not None
     }
-
-
-def _product(raw: Mapping[str, Any], extra: Mapping[str, Any], seed: int) -> Product:
-    bullets = raw["small_description"]
-    prices, shown = read_prices(raw["pricing"] or "")
-    asked = []
-    if text := extra.get("instruction"):
-        asked.append({"instruction": text, "attributes": extra["instruction_attributes"]})
     return Product(
-        asin=raw["asin"], category=raw["category"], query=raw["query"].lower().strip(),
-        product_category=raw["product_category"], name=raw["name"], Title=raw["name"],
-        Description=raw["full_description"],
+        asin=raw.asin, category=raw.category, query=raw.query.lower().strip(),
+        product_category=raw.product_category, name=raw.name, Title=raw.name,
+        Description=raw.full_description,
         BulletPoints=bullets if isinstance(bullets, list) else [bullets],
-        Attributes=extra.get("attributes", NO_ATTRIBUTES),
-        options=_options(raw["customization_options"]), pricing=prices, Price=shown,
-        price=draw_price(raw["asin"], prices, seed), instructions=asked,
+        Attributes=attributes, options=options, pricing=prices, Price=shown,
+        price=draw_price(raw.asin, prices, seed), instructions=requests,
     )  # fmt: skip
 
 
@@ -140,36 +146,61 @@ def _in_folder(folder: Path, stem: str) -> Path | None:
     return next((file for file in files if file.is_file()), None)
 
 
-def _read_json(path: Path) -> Any:
+def _read_table(path: Path, kind: Any) -> dict[str, Any]:
+    """A JSON file of asins and what there is of each."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = from_json(path.read_bytes())  # which refuses half letters, too
     except ValueError as error:
         raise UserError(f"{path}: expected JSON: {error}. Fetch the file again.") from None
+    return read_as(kind, content, str(path))
 
 
-def _stream(path: Path) -> Iterator[dict[str, Any]]:
+def _stream(path: Path) -> Iterator[Any]:
     """The elements of a JSON array, one at a time: the full catalogue is a file of 5 GB."""
+    number = 0
     try:
         with path.open("rb") as file:
-            yield from ijson.items(file, "item", use_float=True)
-    except ijson.JSONError as error:
+            for raw in ijson.items(file, "item", use_float=True):
+                number += 1
+                yield raw
+    except (ijson.JSONError, UnicodeDecodeError) as error:
         raise UserError(
-            f"{path}: expected an array of products: {error}. Fetch it again."
+            f"{path}, after product number {number}: expected an array of products: {error}. "
+            "Fetch it again."
         ) from None
+    if not number:
+        raise UserError(f"{path}: expected an array of products, found none. Fetch it again.")
 
 
-def _human_instructions(path: Path) -> dict[str, list[dict[str, Any]]]:
-    return {
-        asin: [
-            {
-                "instruction": one["instruction"],
-                "attributes": one["instruction_attributes"],
-                "options": one["instruction_options"],
-            }
-            for one in instructions
-        ]
-        for asin, instructions in _read_json(path).items()
-    }
+class _Requests:
+    """What is asked for each product: by people, or made of its attributes."""
+
+    def __init__(self, extras: Path, by_people: Path | None) -> None:
+        self._extras, self._by_people = extras, by_people
+        self._attributes = _read_table(extras, dict[str, Any])
+        self._written = _read_table(by_people, dict[str, Any]) if by_people else {}
+
+    def of(self, asin: str) -> tuple[list[str], list[dict[str, Any]]]:
+        """The attributes of a product, and what is asked for it."""
+        where = f"{self._extras}, product {asin}"
+        raw = self._attributes.get(asin, {})
+        found = read_as(RawAttributes, raw, where)
+        if self._by_people:
+            where = f"{self._by_people}, product {asin}"
+            asked = [
+                {
+                    "instruction": one.instruction,
+                    "attributes": one.instruction_attributes,
+                    "options": one.instruction_options,
+                }
+                for one in read_as(list[RawHumanRequest], self._written.get(asin, []), where)
+            ]
+        elif found.instruction is None:
+            asked = []
+        else:
+            one = read_as(RawRequest, raw, where)
+            asked = [{"instruction": one.instruction, "attributes": one.instruction_attributes}]
+        return found.attributes, asked
 
 
 def read_official(folder: Path, *, human: bool = False, seed: int = 0) -> Catalogue:
@@ -189,24 +220,21 @@ def read_official(folder: Path, *, human: bool = False, seed: int = 0) -> Catalo
             "items_shuffle_1000.json, items_ins_v2_1000.json), found none. "
             "WebShop's README says where to download them."
         )
-    extras = _read_json(extra)
-    by_people = _human_instructions(written) if human else {}
+    requests = _Requests(extra, written if human else None)
 
     def read_products() -> Iterator[Product]:
         for number, raw in enumerate(_stream(items), start=1):
+            asin = read_as(RawAsin, raw, f"{items}, product number {number}").asin
+            if asin == "nan" or len(asin) > LONGEST_ASIN:
+                continue
+            product = read_as(RawProduct, raw, f"{items}, product {asin}")
             try:
-                asin = raw["asin"]
-                if asin == "nan" or len(asin) > LONGEST_ASIN:
-                    continue
-                product = _product(raw, extras.get(asin, {}), seed)
-            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                yield _product(product, *requests.of(asin), seed)
+            except ValueError as error:
                 raise UserError(
-                    f"{items}: expected products as WebShop's loader reads "
-                    f"them; number {number} is not: {error!r:.120}. Fetch the file again."
+                    f"{items}, product {asin}: expected a pricing such as `$9.50`, got "
+                    f"{product.pricing!r:.80}: {error}. Mend it, or fetch the file again."
                 ) from None
-            if human:
-                product["instructions"] = by_people.get(asin, [])
-            yield product
 
     nouns = _in_folder(folder, "title_nouns")
-    return Catalogue(read_products(), _read_json(nouns) if nouns else None)
+    return Catalogue(read_products(), _read_table(nouns, dict[str, list[str]]) if nouns else None)

@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import yaml
-
 from hintdistill.core.records import short_hash
+from hintdistill.core.yaml_file import read_yaml
 from hintdistill.environments.webshop.game.catalogue import (
     Catalogue,
     Product,
@@ -44,7 +43,7 @@ class Category(NamedTuple):
     kinds: list[Kind]
 
 
-_KINDS = yaml.safe_load(Path(__file__).with_name("kinds.yaml").read_text(encoding="utf-8"))
+_KINDS = read_yaml(Path(__file__).with_name("kinds.yaml"))
 CATEGORIES = [
     Category(**{**category, "kinds": [Kind(**kind) for kind in category["kinds"]]})
     for category in _KINDS["categories"]

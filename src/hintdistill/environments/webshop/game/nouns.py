@@ -9,12 +9,10 @@ import re
 from functools import cache, lru_cache
 from pathlib import Path
 
-import yaml
+from hintdistill.core.yaml_file import read_yaml
 
 SPACY_MODEL = "en_core_web_sm"
-WORDS: dict[str, list[str]] = yaml.safe_load(
-    Path(__file__).with_name("words.yaml").read_text(encoding="utf-8")
-)
+WORDS: dict[str, list[str]] = read_yaml(Path(__file__).with_name("words.yaml"))
 _FUNCTION_WORDS = frozenset(WORDS["function_words"])
 _WORD = re.compile(r"[a-z]+")
 

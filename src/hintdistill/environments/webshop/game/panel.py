@@ -138,6 +138,11 @@ def build_panel(params: PanelParams) -> Iterator[tuple[Task | None, Game]]:
 
     A UserError where there is no such source, or it has too few goals.
     """
+    if params.eval_games is not None:
+        raise UserError(
+            "params.yaml, webshop.eval_games: expected null, since the source says which goals "
+            f"`eval` has, got {params.eval_games!r}"
+        )
     catalogue, goals = read_source(params.source, params.seed)
     source = SOURCES[params.source]
     sizes = {split: getattr(params, split) for split in SPLITS}

@@ -73,7 +73,8 @@ class Bm25Search:
     def __call__(self, query: str) -> list[str]:
         import numpy
 
-        tokens = [token for token in tokenise(query) if token in self._index.vocab_dict]
+        known = self._index.vocab_dict if self._index else {}
+        tokens = [token for token in tokenise(query) if token in known]
         if not tokens:
             return []
         scores = self._index.get_scores(tokens)
@@ -83,6 +84,7 @@ class Bm25Search:
 
 
 def _cached_index(catalogue: Catalogue, cache: Path) -> Any:
+    """The index of a catalogue, from the folder if it is there; None where it has no word."""
     import bm25s
 
     folder = cache / f"{catalogue.sha256[:32]}-{_VERSION}"
@@ -99,6 +101,8 @@ def _cached_index(catalogue: Catalogue, cache: Path) -> Any:
         [vocabulary.setdefault(token, len(vocabulary)) for token in tokenise(document(product))]
         for product in catalogue
     ]
+    if not vocabulary:
+        return None
     index.index((numbers, vocabulary), show_progress=False)
     partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
     index.save(partial, show_progress=False)

@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
 from hintdistill.core.records import Episode, normalise
+from hintdistill.core.yaml_file import read_yaml
 from hintdistill.environments.common.protocol import Diagnosis, HintRules
 from hintdistill.environments.webshop.game.env import INVALID, parse_action
 from hintdistill.environments.webshop.player.reading import (
@@ -26,9 +25,7 @@ from hintdistill.environments.webshop.player.reading import (
 MANY = 3  # steps lost in the same way are a cause, whatever came of it
 MOST_WORDS = 15  # of a query, unless the instruction has more
 
-_TEXTS: dict[str, Any] = yaml.safe_load(
-    Path(__file__).with_name("texts.yaml").read_text(encoding="utf-8")
-)
+_TEXTS: dict[str, Any] = read_yaml(Path(__file__).with_name("texts.yaml"))
 INVALID_CLICK, OPTION_NOT_CHOSEN = _TEXTS["invalid_click"], _TEXTS["option_not_chosen"]
 WRONG_OPTION, PRICE = _TEXTS["wrong_option"], _TEXTS["price_over_the_limit"]
 QUERY, FIRST_RESULT = _TEXTS["query"], _TEXTS["first_result"]
