@@ -36,7 +36,8 @@ def command() -> None:
     partial = BASE.with_name("base.partial")
     card = f"# {params.base.name}\n\nFrom `{params.base.source}`, in bfloat16 safetensors.\n"
     source = make_base(params.base.source, partial, card)
-    rows = prove(ChatRenderer.open(partial, template_kwargs), source, template_kwargs)
+    renderer = ChatRenderer.open(partial, template_kwargs, params.base.source)
+    rows = prove(renderer, source, template_kwargs)
     if rows > 1:
         log.warning(
             "%s: its chat template writes an earlier turn otherwise than the last one, so each of "

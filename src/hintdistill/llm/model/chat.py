@@ -119,8 +119,13 @@ class ChatRenderer:
         self.ends = frozenset({self.end, tokenizer.eos_token_id, *ends} - {None})
 
     @classmethod
-    def open(cls, folder: Path, template_kwargs: Mapping[str, Any]) -> "ChatRenderer":
-        """The renderer of a model's folder, as stage base or a training has saved it."""
+    def open(
+        cls, folder: Path, template_kwargs: Mapping[str, Any], name: str = ""
+    ) -> "ChatRenderer":
+        """The renderer of a model's folder, as stage base or a training has saved it.
+
+        `name` is what errors call it in place of the folder.
+        """
         if not (folder / "tokenizer.json").is_file():  # transformers would look for it on a hub
             raise UserError(
                 f"{folder}: expected a model folder with tokenizer.json, found none. "
@@ -129,6 +134,7 @@ class ChatRenderer:
         # Of what tokenizer.json says, as AutoTokenizer's; AutoTokenizer imports torch, which takes
         # longer than to load a small model.
         tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+        tokenizer.name_or_path = name or str(folder)
         return cls(tokenizer, template_kwargs, _ends_in(folder))
 
     def _find_form(self) -> _Form:
