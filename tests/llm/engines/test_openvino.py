@@ -38,7 +38,7 @@ def cache(tmp_path_factory):
 def openvino_engine(*arguments, **limits):
     from hintdistill.llm.engines.openvino import OpenvinoEngine  # takes seconds to import
 
-    return OpenvinoEngine(*arguments, **limits)
+    return OpenvinoEngine(*arguments, {}, **limits)
 
 
 @pytest.fixture(scope="module")
