@@ -3,7 +3,7 @@
 import random
 from pathlib import Path
 
-from pydantic import Field, NonNegativeInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from hintdistill.agents.demonstrator.engine import DemonstratorEngine
 from hintdistill.agents.episode.registry import make_agent
@@ -26,6 +26,7 @@ class DemoParams(Settings):
     helpful: float = Field(ge=0, le=1)  # hints against what goes wrong in such a task
     useless: float = Field(ge=0, le=1)  # hints for other tasks, or about nothing
     openings: NonNegativeInt  # of every task: its first turn, with any hints or none
+    step_limit: PositiveInt | None  # actions of one; null: the environment's own limit
     slips: float = Field(ge=0, lt=1)  # share of commands before which there is a slip
     seed: int
 
@@ -50,7 +51,8 @@ def _drawn_hints(draw: DrawHints, *seed: int) -> GivenHints:
 
 def _demonstrate(cell: Cell, params: DemosParams, folder: Path) -> list[Episode]:
     """Play the shares that block `demos` asks for; finished cohorts are kept in `folder`."""
-    demos, rollout, step_limit = params.demos, params.rollout, params.task.step_limit
+    demos, rollout = params.demos, params.rollout
+    step_limit = demos.step_limit or params.task.step_limit
     panel, scripted = cell.read_panel(), player_of(cell.env, demos.player)
     tasks, known = panel.tasks_of("warmstart"), scripted.hints
     agent = make_agent(cell.agent, cell.env, params.agent.protocol)
