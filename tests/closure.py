@@ -16,7 +16,7 @@ PARTS = {
     "games_of": "games",
     "new_panel": "games",
     "hint_rules_of": "hint_rules",
-    "player_of": "scripted_player",
+    "player_of": "scripted_players",
 }
 FOLDERS = {"open_engine": "llm/engines", "find_writer": "hints/write/writers"}
 

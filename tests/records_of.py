@@ -1,6 +1,7 @@
 """Records for tests, with what a test does not care about filled in."""
 
 from hintdistill.core.records import Episode, Hint, Message, Model, Step, Task, short_hash
+from hintdistill.evaluation.figures import EpisodeRow
 
 
 def episode_of(task_id, **changes):
@@ -12,6 +13,15 @@ def episode_of(task_id, **changes):
         tokens_prompt_new=0, tokens_completion=0,
     )  # fmt: skip
     return Episode(**{**fields, **changes})
+
+
+def row_of(task_id, **changes):
+    """A line of episodes.csv."""
+    fields = dict(
+        env="alfworld", agent="react", arm="base", seed=0, task_id=task_id, type="a", success=0,
+        reward=0.0, steps=0, turns=0, tokens=0, tokens_new=0, stop_reason="step_limit",
+    )  # fmt: skip
+    return EpisodeRow(**{**fields, **changes})
 
 
 def hint(text, task_type="a", mentions=1, sources=()):

@@ -15,6 +15,7 @@ from hintdistill.core.records import Episode, Hint, Task, TrainingRow
 from hintdistill.core.yaml_file import parse_yaml, read_yaml
 from hintdistill.evaluation.arms import ARMS, COMPARISONS
 from hintdistill.evaluation.figures import CauseRow, CellFigures, EpisodeRow
+from hintdistill.evaluation.metrics import cell_summary
 from hintdistill.stages import report
 
 CELL = "data/alfworld/react"
@@ -159,7 +160,8 @@ def test_a_report_of_two_agents_shows_each_apart(finished, tmp_path, monkeypatch
     )
     assert CliRunner().invoke(report.command).exit_code == 0
     summary = json.loads(Path("metrics/summary.json").read_text())["alfworld"]
-    nested = CellFigures.model_validate_json(figures).summary.nested()
+    own = CellFigures.model_validate_json(figures)
+    nested = cell_summary(own.episodes, own.invalid).nested()
     assert summary["react"] == summary["stateact"] == nested
     agents = [
         row["agent"]

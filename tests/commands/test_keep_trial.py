@@ -4,7 +4,7 @@ import json
 
 import pytest
 from conftest import ROOT
-from records_of import episode_of
+from records_of import episode_of, task
 
 from hintdistill.commands.keep_trial import keep_trial
 from hintdistill.core.cell import Cell
@@ -13,6 +13,7 @@ from hintdistill.core.yaml_file import read_yaml
 from hintdistill.evaluation.trials import read_trials, trials_table
 
 BANK = {"hints": 7}
+TASKS = {name: task(name, "put a pen in desk.", split="dev") for name in ("1", "2")}
 CELL = Cell("alfworld", "react")
 
 
@@ -32,8 +33,8 @@ def arms():
 
 def test_trials_are_kept_and_shown_with_what_differs(tmp_path, monkeypatch, arms):
     monkeypatch.chdir(tmp_path)
-    keep_trial("lora", CELL, arms, BANK, params(r=64, method="lora"), chosen=True)
-    keep_trial("full", CELL, arms, BANK, params(r=64, method="full"), chosen=False)
+    keep_trial("lora", CELL, arms, TASKS, BANK, params(r=64, method="lora"), chosen=True)
+    keep_trial("full", CELL, arms, TASKS, BANK, params(r=64, method="full"), chosen=False)
     kept = read_trials("alfworld", "react")
     assert list(kept) == ["full", "lora"]
     assert kept["lora"]["base"]["n"] == 2
@@ -49,8 +50,8 @@ def test_a_parameter_that_a_trial_did_not_have_is_a_dash(tmp_path, monkeypatch, 
     monkeypatch.chdir(tmp_path)
     older = params()
     del older["warmstart"]["dtype"]
-    keep_trial("older", CELL, arms, BANK, older, chosen=False)
-    keep_trial("newer", CELL, arms, BANK, params(), chosen=False)
+    keep_trial("older", CELL, arms, TASKS, BANK, older, chosen=False)
+    keep_trial("newer", CELL, arms, TASKS, BANK, params(), chosen=False)
     table = trials_table(read_trials("alfworld", "react"))
     assert "| trial | warmstart.dtype | hints | n |" in table
     assert "| older | - | 7 | 2 |" in table
@@ -66,16 +67,16 @@ def test_a_file_that_is_no_trial_is_named(tmp_path, monkeypatch, content):
         read_trials("alfworld", "react")
     arms = {"base": [episode_of("1")], "rag": [episode_of("1")]}
     with pytest.raises(UserError, match=r"odd\.json"):
-        keep_trial("odd", CELL, arms, BANK, params(), chosen=False)
+        keep_trial("odd", CELL, arms, TASKS, BANK, params(), chosen=False)
 
 
 def test_names_and_tasks_are_checked(tmp_path, monkeypatch, arms):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="a-z"):
-        keep_trial("../x", CELL, arms, BANK, params(), chosen=False)
+        keep_trial("../x", CELL, arms, TASKS, BANK, params(), chosen=False)
     arms["rag"].pop()
     with pytest.raises(UserError, match="rag"):
-        keep_trial("x", CELL, arms, BANK, params(), chosen=False)
+        keep_trial("x", CELL, arms, TASKS, BANK, params(), chosen=False)
     assert not list(tmp_path.rglob("*.json"))
 
 

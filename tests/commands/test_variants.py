@@ -235,9 +235,9 @@ def test_a_comparison_is_paired_and_says_what_differs(small, monkeypatch):
     assert "Arm `base`: the same episodes in all, 10.0 % of 10." in page
     assert "| workspace | 10 | 20.0 (5.7 to 51.0) |  |  | 5.0 | 200 | 9 |" in page
     assert (
-        "| k8 | 10 | 80.0 (49.0 to 94.3) | +60.0 (+30.0 to +90.0) | 0.031 | 5.0 | 800 | 9 |" in page
+        "| k8 | 10 | 80.0 (49.0 to 94.3) | +60.0 (+15.6 to +83.2) | 0.031 | 5.0 | 800 | 9 |" in page
     )
-    assert "| same | 10 | 20.0 (5.7 to 51.0) | +0.0 (+0.0 to +0.0) | 1.000 |" in page
+    assert "| same | 10 | 20.0 (5.7 to 51.0) | +0.0 (-27.8 to +27.8) | 1.000 |" in page
     assert "- reworded, heat: Look 2 times at every shelf. -> Look 8 times at every shelf." in page
     assert "- added, heat: Eat!" in page and "- dropped, heat: Go." in page
     with pytest.raises(UserError, match=r"\['k8', 'same'\], got \['k9'\]"):

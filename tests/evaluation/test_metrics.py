@@ -1,4 +1,4 @@
-"""Statistics against known values; metrics; publishing."""
+"""Metrics, tables and reports of evaluation episodes; publishing."""
 
 import json
 import shutil
@@ -6,9 +6,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from records_of import episode_of, task, told
+from records_of import episode_of, row_of, task, told
 from yaml_text import yaml_text
 
 from hintdistill.commands.publish import PAGES, publish, tables_of, update_page
@@ -17,31 +15,31 @@ from hintdistill.core.yaml_file import read_yaml
 from hintdistill.evaluation.arms import ARMS
 from hintdistill.evaluation.causes import cause_rows, causes_table
 from hintdistill.evaluation.figures import CellSummary, Difference
-from hintdistill.evaluation.metrics import cell_summary, check_same_tasks
-from hintdistill.evaluation.report import arms_table, comparisons_table, render_report
-from hintdistill.evaluation.stats import compare, mcnemar_exact, wilson
+from hintdistill.evaluation.metrics import (
+    cell_summary,
+    check_same_tasks,
+    episode_rows,
+    invalid_turns,
+    type_rows,
+)
+from hintdistill.evaluation.report import arms_table, comparisons_table, render_report, types_table
+from hintdistill.evaluation.stats import wilson
 
 
-def test_wilson_against_published_values():
-    # Newcombe 1998, table I: 81 of 263 and 0 of 20.
-    assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
-    assert wilson(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
+def summary_of(arms):
+    """The summary of arms of rows, without invalid turns."""
+    return cell_summary([row for own in arms.values() for row in own], dict.fromkeys(arms, 0.0))
 
 
-def test_mcnemar():
-    assert mcnemar_exact(0, 0) == 1.0
-    assert mcnemar_exact(5, 0) == pytest.approx(0.0625)
-    assert mcnemar_exact(1, 7) == mcnemar_exact(7, 1) == pytest.approx(0.0703125)
-
-
-@settings(max_examples=40)
-@given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1)), min_size=1, max_size=60))
-def test_compare_is_antisymmetric_and_repeatable(pairs):
-    a, b = [x for x, _ in pairs], [y for _, y in pairs]
-    forth, back = compare(a, b), compare(b, a)
-    assert forth == compare(a, b)
-    assert forth.lo <= forth.diff <= forth.hi
-    assert (forth.diff, forth.p) == pytest.approx((-back.diff, back.p))
+def every_arm(**columns):
+    """Twenty tasks of each arm; a column's values are by arm."""
+    return {
+        arm: [
+            row_of(f"t{i}", arm=arm, **{name: by[at] for name, by in columns.items()})
+            for i in range(20)
+        ]
+        for at, arm in enumerate(ARMS)
+    }
 
 
 def test_figures_of_an_arm():
@@ -50,17 +48,38 @@ def test_figures_of_an_arm():
                    tokens_completion=10, n_steps=4),
         episode_of("2", n_steps=8, n_invalid=2),
     ]  # fmt: skip
-    figures = cell_summary({"base": episodes}).arms["base"]
+    played, tasks = {"base": episodes}, {name: task(name, "x") for name in ("1", "2")}
+    rows = list(episode_rows(played, tasks))
+    figures = cell_summary(rows, invalid_turns(played)).arms["base"]
     assert (figures.n, figures.success, figures.steps, figures.invalid) == (2, 0.5, 6, 1)
-    assert (figures.tokens, figures.tokens_new) == (55, 25)
+    assert (figures.tokens, figures.tokens_new, figures.tokens_per_win) == (55, 25, 110)
+    assert not {"seeds", "seed_min", "reward_lo"} & set(figures.model_dump())
+    lost = summary_of({"base": [row_of("1", tokens=9)]}).arms["base"]
+    assert lost.tokens_per_win is None
+
+
+def test_seeds_are_pooled_and_their_spread_is_shown():
+    arms = every_arm(success=(0, 1, 0, 0, 0, 0))
+    arms["distilled"] = [
+        row_of(row.task_id, arm="distilled", seed=seed, success=int(i < wins))
+        for i, row in enumerate(arms["base"])
+        for seed, wins in ((0, 10), (1, 12), (2, 8))
+    ]
+    cell = summary_of(arms)
+    own, difference = cell.arms["distilled"], cell.compare["distilled-base"]
+    assert (own.n, own.success, own.seeds) == (60, 0.5, 3)
+    assert (own.seed_min, own.seed_max) == (0.4, 0.6)
+    assert (difference.pairs, difference.clusters, difference.test) == (60, 20, "sign_flip")
+    assert difference.effective < 25 and cell.compare["rag-base"].test == "mcnemar"
+    lines = arms_table(cell).splitlines()
+    assert "| 3: 40.0 to 60.0 |" in lines[-1] and "| 1 |" in lines[2]
+    assert len({line.count("|") for line in lines}) == 1
+    assert "p (sign flips)" in comparisons_table(cell)
 
 
 def test_graded_rewards_have_intervals_and_stand_in_the_tables():
-    arms = {
-        arm: [episode_of(str(i), reward=reward, success=int(reward == 1)) for i in range(20)]
-        for arm, reward in zip(ARMS, (0.25, 0.5, 0.25, 0.25, 0.25, 1.0), strict=True)
-    }
-    cell = cell_summary(arms)
+    rewards = (0.25, 0.5, 0.25, 0.25, 0.25, 1.0)
+    cell = summary_of(every_arm(reward=rewards, success=[int(r == 1) for r in rewards]))
     assert cell.compare_reward["rag-base"] == Difference(diff=0.25, lo=0.25, hi=0.25)
     assert (cell.arms["rag"].reward_lo, cell.arms["rag"].reward_hi) == (0.5, 0.5)
     assert CellSummary.of_nested(cell.nested()) == cell
@@ -68,11 +87,44 @@ def test_graded_rewards_have_intervals_and_stand_in_the_tables():
     assert "score (95 %)" in head and "| 50.0 (50.0 to 50.0) | 0.0 (0.0 to 16.1) |" in rag
     assert len({line.count("|") for line in (head, rule, base)}) == 1
     head, rule, first, *_ = comparisons_table(cell).splitlines()
-    assert first == "| rag - base | +25.0 (+25.0 to +25.0) | +0.0 (+0.0 to +0.0) | 1.000 |"
+    start = (
+        "| rag - base | +25.0 (+25.0 to +25.0) | +0.0 (-16.1 to +16.1) | 1.000 | 1.000 | 0 : 0 |"
+    )
+    assert first.startswith(start)
     assert len({line.count("|") for line in (head, rule, first)}) == 1
-    whole = {arm: [episode_of("1", reward=1.0, success=1)] for arm in ARMS}
-    assert "compare_reward" not in cell_summary(whole).nested()
-    assert "score" not in arms_table(cell_summary(whole))
+    whole = summary_of(every_arm(reward=[1.0] * 6, success=[1] * 6))
+    assert "compare_reward" not in whole.nested() and "score" not in arms_table(whole)
+
+
+def test_older_summaries_are_shown_with_what_they_have():
+    cell = summary_of(every_arm(success=(0, 1, 0, 0, 0, 1), tokens=[5] * 6)).nested()
+    for name, test in cell["compare"].items():
+        cell["compare"][name] = {key: test[key] for key in ("diff", "lo", "hi", "p")}
+    for arm in ARMS:
+        cell[arm].pop("tokens_per_win", None)
+    del cell["compare_won"]
+    older = CellSummary.of_nested(cell)
+    assert older.nested() == cell
+    head, *_, last = comparisons_table(older).splitlines()
+    assert head == "| difference | points (95 %) | p (McNemar) |" and last.startswith("| distilled")
+    assert "tokens a win" not in arms_table(older)
+
+
+def test_success_by_task_type():
+    rows = [
+        row_of("f/1", type="b", success=1), row_of("f/2", type="b", success=1),
+        row_of("g/1", type="a"), row_of("g/1", arm="rag", type="a", success=1),
+        row_of("f/1", arm="rag", type="b"), row_of("f/2", arm="rag", type="b", success=1),
+    ]  # fmt: skip
+    found = list(type_rows(rows))
+    assert [(r.arm, r.type, r.n, r.success) for r in found] == [
+        ("base", "a", 1, 0), ("base", "b", 2, 1), ("rag", "a", 1, 1), ("rag", "b", 2, 0.5)
+    ]  # fmt: skip
+    assert (found[1].lo, found[1].hi) == wilson(1, 1)  # both of one folder
+    assert types_table(found).splitlines()[2:] == [
+        "| a | 0.0 (0 of 1) | 100.0 (1 of 1) |",
+        "| b | 100.0 (2 of 2) | 50.0 (1 of 2) |",
+    ]
 
 
 def test_arms_on_different_tasks_are_not_compared():
@@ -81,6 +133,11 @@ def test_arms_on_different_tasks_are_not_compared():
     twice = [episode_of("1"), episode_of("1")]
     with pytest.raises(UserError, match="base"):
         check_same_tasks({"base": twice}, "eval")
+    seeds = [episode_of(t, seed=s) for t in ("1", "2") for s in (0, 1)]
+    one = [episode_of("1"), episode_of("2")]
+    check_same_tasks({"base": one, "distilled": seeds}, "eval")
+    with pytest.raises(UserError, match="distilled"):  # a seed that did not play all
+        check_same_tasks({"base": one, "distilled": seeds[:-1]}, "eval")
 
 
 def test_causes_by_arm_and_type():
@@ -114,7 +171,7 @@ def test_causes_by_arm_and_type():
 
 def test_a_report_of_dev_says_that_it_is_no_result():
     for split, warned in (("eval", False), ("dev", True)):
-        text = render_report({}, {}, model="m", split=split, seed=3)
+        text = render_report([], model="m", split=split, seed=3)
         assert ("**Not a result: split `dev`" in text) == warned
         assert f"Split: `{split}`" in text and "Model: m." in text and "seed 3" in text
 

@@ -32,10 +32,10 @@ GAMES = PanelParams(
 def write_examples(env: str, agent: str) -> Path:
     """Let the scripted player win games with a hint against each habit, and keep short ones."""
     protocol = make_agent(agent, env, {"examples": 0, "fields": FIELDS})
-    scripted = player_of(env)
+    scripted = player_of(env, "habitual")
     panel = new_panel(env, GAMES)
     tasks = panel.tasks_of("warmstart")
-    refs = [HintRef(hint_id=h.name, text=h.hints[0]) for h in scripted.habits.habits]
+    refs = [HintRef(hint_id=h.name, text=h.hints[0]) for h in scripted.hints.habits]
     hints = GivenHints(lambda starts: [refs for _ in starts])
     limits = Limits(turn_limit=2 * STEP_LIMIT, repeat_limit=5)
     setup = ArmSetup("example", protocol, hints, limits, STEP_LIMIT, 0)

@@ -13,7 +13,14 @@ from hintdistill.core.cell import Cell, cell_options
 from hintdistill.core.errors import UserError
 from hintdistill.core.files import read_figures, write_json
 from hintdistill.core.params import read_params
-from hintdistill.evaluation.metrics import Played, cell_summary, check_same_tasks
+from hintdistill.core.records import Task
+from hintdistill.evaluation.metrics import (
+    Played,
+    cell_summary,
+    check_same_tasks,
+    episode_rows,
+    invalid_turns,
+)
 from hintdistill.evaluation.trials import TRIALS
 
 # Of the parameters, these say nothing about a setting that is chosen; nor do other agents' blocks.
@@ -21,12 +28,20 @@ NOT_CHOSEN = {"envs", "agents", "eval", "llm", "variants"}
 
 
 def keep_trial(
-    name: str, cell: Cell, played: Played, bank: object, params: Mapping[str, Any], *, chosen: bool
+    name: str,
+    cell: Cell,
+    played: Played,
+    tasks: Mapping[str, Task],
+    bank: object,
+    params: Mapping[str, Any],
+    *,
+    chosen: bool,
 ) -> Path:
     """Write a trial's figures and parameters to metrics/trials.
 
     Args:
         played: the episodes that were played on `dev`, by arm; `base` and `rag` are among them.
+        tasks: the panel's, by task_id.
         bank: figures of the bank that the hints were retrieved from, as stage `hints` writes them.
         params: the whole content of params.yaml.
     """
@@ -38,7 +53,8 @@ def keep_trial(
     check_same_tasks(played, f"trial {name}")
     left_out = (NOT_CHOSEN | set(names_in("hintdistill.agents"))) - {cell.agent}
     settings = {key: block for key, block in params.items() if key not in left_out}
-    figures = cell_summary(played).nested()
+    rows = list(episode_rows(played, tasks))
+    figures = cell_summary(rows, invalid_turns(played)).nested()
     write_json(path, {"chosen": chosen, "params": settings, "bank": bank, **figures})
     return path
 
@@ -52,5 +68,6 @@ def command(name: str, env: str, agent: str, chosen: bool) -> None:
     cell = Cell(env, agent)
     played, bank = arms_on_dev("keep-trial", cell)
     figures = read_figures(bank.figures(cell))
-    path = keep_trial(name, cell, played, figures, read_params(), chosen=chosen)
+    tasks = cell.read_tasks()
+    path = keep_trial(name, cell, played, tasks, figures, read_params(), chosen=chosen)
     click.echo(f"kept in {path}")

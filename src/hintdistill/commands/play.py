@@ -29,12 +29,13 @@ def command(env: str, number: int, hints: bool) -> None:
     if not 0 <= number < len(tasks):
         raise UserError(f"play: expected --task 0 to {len(tasks) - 1}, got {number}")
     task = tasks[number]
-    if hints:
-        habits = player_of(env).habits
-        for hint in habits.draw_helpful(task.instruction, random.Random(number)):
-            click.echo(f"hint: {hint}")
+    known = player_of(env, "habitual").hints
     with open_envs(panel, 1) as envs:
-        click.echo(envs.reset({0: task})[0])
+        first = envs.reset({0: task})[0]
+        if hints:
+            for hint in known.draw_helpful(task.instruction, first, random.Random(number)):
+                click.echo(f"hint: {hint}")
+        click.echo(first)
         steps = 0
         while True:
             action = click.prompt("", prompt_suffix="> ", default="", show_default=False)

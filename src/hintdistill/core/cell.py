@@ -29,6 +29,7 @@ class Cell:
         self.failures = self.data / "failures.jsonl"
         self.teacher = self.data / "teacher.jsonl"
         self.hints = self.data / "hints.jsonl"
+        self.permuted = self.data / "permuted.jsonl"  # hints.jsonl with places mixed up
         self.rejected = self.data / "rejected.jsonl"
         self.metrics = Path("metrics", env, agent)
         self.audit = self.metrics / "audit.json"

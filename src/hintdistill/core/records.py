@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 Split = Literal["warmstart", "train", "dev", "eval"]
 SPLITS = get_args(Split)
 HINT_SOURCE_SPLIT = "train"
+ANY_TYPE = "any"  # of a hint that is good for tasks of every type
 Sha256 = str
 StopReason = Literal[
     "success", "done", "step_limit", "turn_limit", "repeated_action", "context_full"

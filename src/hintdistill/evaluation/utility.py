@@ -16,10 +16,10 @@ from statistics import fmean
 from typing import Literal, NamedTuple
 
 from hintdistill.core.records import Episode, Hint, normalise
-from hintdistill.evaluation.stats import compare
+from hintdistill.evaluation.stats import cluster_of, compare
 
 # With fewer pairs, not even all of them against the hint would give a p below 0.05 in the exact
-# McNemar test (2 x 0.5^6 = 0.03), and a bootstrap of equal differences has no width.
+# McNemar test (2 x 0.5^6 = 0.03).
 MIN_TASKS = 6
 
 Level = Literal["cluster", "hint"]
@@ -29,7 +29,7 @@ class Utility(NamedTuple):
     """Success over the n tasks in whose prompt a hint stood, or any hint of a cluster.
 
     `base` and `rag` are shares of successes without and with hints; `diff` is rag - base, with its
-    95 % bootstrap interval and McNemar's p.
+    95 % interval and p, as stats.py computes them.
     """
 
     level: Level
@@ -67,7 +67,7 @@ def utilities(
     rows = []
     for key, by_task in pairs.items():
         with_it, without_it = zip(*(by_task[task_id] for task_id in sorted(by_task)), strict=True)
-        test = compare(with_it, without_it)
+        test = compare(with_it, without_it, [cluster_of(task_id) for task_id in sorted(by_task)])
         shares = fmean(without_it), fmean(with_it)
         rows.append(Utility(*key, len(by_task), *shares, test.diff, test.lo, test.hi, test.p))
     return sorted(rows, key=lambda row: (row.level, -row.diff, row.text, row.type))

@@ -8,12 +8,19 @@ from typing import Any, NamedTuple
 from hintdistill.core.records import Hint
 from hintdistill.evaluation.arms import ARMS
 from hintdistill.evaluation.figures import EpisodeRow
-from hintdistill.evaluation.markdown import interval, markdown_table, p_value, percent, points
-from hintdistill.evaluation.stats import compare, mean_difference, wilson
+from hintdistill.evaluation.markdown import (
+    INTERVALS,
+    interval,
+    markdown_table,
+    p_value,
+    percent,
+    points,
+)
+from hintdistill.evaluation.pairs import comparable, compare_means, compare_success, pairs_of
+from hintdistill.evaluation.stats import cluster_of, rate
 
 REWORDED = 70  # rapidfuzz's ratio of two texts that are one hint in other words
 CellName = tuple[str, str]  # environment, agent
-ByTask = dict[str, EpisodeRow]
 
 
 class Variant(NamedTuple):
@@ -21,7 +28,7 @@ class Variant(NamedTuple):
 
     name: str
     params: dict[str, Any]
-    episodes: dict[CellName, dict[str, ByTask]]  # by cell and arm
+    episodes: dict[CellName, dict[str, list[EpisodeRow]]]  # by cell and arm
     banks: dict[CellName, list[Hint]]
     seconds: float | None  # that its stages took on this machine; None: not known here
     money: float | None  # that its calls of a server cost from here; None: there were none
@@ -38,37 +45,35 @@ def flat_params(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def read_episodes(lines: Iterable[str]) -> dict[CellName, dict[str, ByTask]]:
-    """Lines of episodes.csv by cell, arm and task."""
-    found: dict[CellName, dict[str, ByTask]] = {}
+def read_episodes(lines: Iterable[str]) -> dict[CellName, dict[str, list[EpisodeRow]]]:
+    """Lines of episodes.csv by cell and arm."""
+    found: dict[CellName, dict[str, list[EpisodeRow]]] = {}
     for line in csv.DictReader(lines):
         row = EpisodeRow(*(kind(line[key]) for key, kind in EpisodeRow.__annotations__.items()))
         arms = found.setdefault((row.env, row.agent), {})
-        arms.setdefault(row.arm, {})[row.task_id] = row
+        arms.setdefault(row.arm, []).append(row)
     return found
 
 
-def _row(name: str, own: ByTask, base: ByTask, graded: bool) -> list[str]:
+def _row(name: str, own: list[EpisodeRow], base: list[EpisodeRow], graded: bool) -> list[str]:
     """One variant's line: what it played, and how it differs from the baseline on its tasks."""
-    played = list(own.values())
-    wins = sum(row.success for row in played)
-    score = [percent(fmean(row.reward for row in played))] if graded else []
-    success = interval(wins / len(played), *wilson(wins, len(played)))
-    if own.keys() != base.keys():
+    wins = [row.success for row in own]
+    score = [percent(fmean(row.reward for row in own))] if graded else []
+    success = interval(fmean(wins), *rate(wins, [cluster_of(row.task_id) for row in own]))
+    if not comparable(own, base):
         difference = ["other tasks", ""] + [""] * graded
     elif own is base:
         difference = ["", ""] + [""] * graded
     else:
-        a, b = ([rows[task] for task in sorted(own)] for rows in (own, base))
-        test = compare([row.success for row in a], [row.success for row in b])
+        pairs = pairs_of(own, base)
+        test = compare_success(pairs)
         difference = [points(test), p_value(test.p)]
         if graded:
-            gain = mean_difference([row.reward for row in a], [row.reward for row in b])
-            difference.insert(0, points(gain))
-    steps = f"{fmean(row.steps for row in played):.1f}"
-    tokens = f"{fmean(row.tokens for row in played):.0f}"
-    tokens_new = f"{fmean(row.tokens_new for row in played):.0f}"
-    return [name, str(len(played)), *score, success, *difference, steps, tokens, tokens_new]
+            difference.insert(0, points(compare_means(pairs, "reward")))
+    steps = f"{fmean(row.steps for row in own):.1f}"
+    tokens = f"{fmean(row.tokens for row in own):.0f}"
+    tokens_new = f"{fmean(row.tokens_new for row in own):.0f}"
+    return [name, str(len(own)), *score, success, *difference, steps, tokens, tokens_new]
 
 
 def _arm_table(arm: str, cell: CellName, variants: Sequence[Variant]) -> str:
@@ -78,11 +83,11 @@ def _arm_table(arm: str, cell: CellName, variants: Sequence[Variant]) -> str:
         return f"Arm `{arm}` was not played."
     first = next(iter(shown.values()))
     if all(own == first for own in shown.values()):
-        rate = percent(fmean(row.success for row in first.values()))
-        return f"Arm `{arm}`: the same episodes in all, {rate} % of {len(first)}."
-    graded = any(0 < row.reward < 1 for own in shown.values() for row in own.values())
+        won = percent(fmean(row.success for row in first))
+        return f"Arm `{arm}`: the same episodes in all, {won} % of {len(first)}."
+    graded = any(0 < row.reward < 1 for own in shown.values() for row in own)
     head = ["variant", "n", *(["score %"] * graded), "success % (95 %)"]
-    head += [*(["score: points (95 %)"] * graded), "success: points (95 %)", "p (McNemar)"]
+    head += [*(["score: points (95 %)"] * graded), "success: points (95 %)", "p"]
     head += ["steps", "tokens", "newly encoded"]
     rows = [_row(name, own, first, graded) for name, own in shown.items()]
     intro = f"Arm `{arm}`; differences are from `{variants[0].name}`, on the same tasks:"
@@ -126,8 +131,7 @@ def render_comparison(variants: Sequence[Variant]) -> str:
     baseline = variants[0]
     parts = [
         "# Variants",
-        "Success rates with Wilson intervals; differences with bootstrap intervals over tasks, and "
-        "McNemar's exact p; no correction for several comparisons. Steps and tokens are means an "
+        f"{INTERVALS} No correction for several comparisons. Steps and tokens are means an "
         "episode. Minutes: what the variant's own stages took on this machine, where it ran here. "
         "Money: all calls of a server that the ledger has under the variant's name, whichever "
         "commit or clone made them, at the prices of the time; what the cache had cost nothing.",

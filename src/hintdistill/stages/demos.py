@@ -1,10 +1,9 @@
 """Stage demos: a scripted player demonstrates the warm-start tasks, with and without hints."""
 
 import random
-from collections.abc import Callable
 from pathlib import Path
 
-from pydantic import Field, NonNegativeInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from hintdistill.agents.demonstrator.engine import DemonstratorEngine
 from hintdistill.agents.episode.registry import make_agent
@@ -16,16 +15,18 @@ from hintdistill.core.records import Episode, HintRef, Task, short_hash
 from hintdistill.core.scratch import Scratch
 from hintdistill.core.settings import Settings
 from hintdistill.environments.common.registry import games_of
-from hintdistill.environments.scripted.player import player_of
+from hintdistill.environments.scripted.player import DrawHints, player_of
 
 
 class DemoParams(Settings):
     """Block `demos`: the shares of the tasks that are demonstrated with each kind of prompt."""
 
+    player: str  # `habitual` makes mistakes that hints prevent, `searching` none
     plain: float = Field(ge=0, le=1)  # no hints in the prompt
     helpful: float = Field(ge=0, le=1)  # hints against what goes wrong in such a task
     useless: float = Field(ge=0, le=1)  # hints for other tasks, or about nothing
     openings: NonNegativeInt  # of every task: its first turn, with any hints or none
+    step_limit: PositiveInt | None  # actions of one; null: the environment's own limit
     slips: float = Field(ge=0, lt=1)  # share of commands before which there is a slip
     seed: int
 
@@ -37,30 +38,31 @@ class DemosParams(StageParams):
     agent: AgentParams = Field(alias=AGENT_BLOCK)
 
 
-def _drawn_hints(draw: Callable[[str, random.Random], list[str]], *seed: int) -> GivenHints:
+def _drawn_hints(draw: DrawHints, *seed: int) -> GivenHints:
     """Hints as the player knows them, drawn for each task by seed."""
 
-    def hints_of(task: Task) -> list[HintRef]:
+    def hints_of(task: Task, first: str) -> list[HintRef]:
         rng = random.Random(short_hash("demo-hints", *seed, task.task_id))
-        texts = draw(task.instruction, rng)
+        texts = draw(task.instruction, first, rng)
         return [HintRef(hint_id=f"demo-{i}", text=text) for i, text in enumerate(texts)]
 
-    return GivenHints(lambda starts: [hints_of(task) for task, _ in starts])
+    return GivenHints(lambda starts: [hints_of(*start) for start in starts])
 
 
 def _demonstrate(cell: Cell, params: DemosParams, folder: Path) -> list[Episode]:
     """Play the shares that block `demos` asks for; finished cohorts are kept in `folder`."""
-    demos, rollout, step_limit = params.demos, params.rollout, params.task.step_limit
-    panel, scripted = cell.read_panel(), player_of(cell.env)
-    tasks, habits = panel.tasks_of("warmstart"), scripted.habits
+    demos, rollout = params.demos, params.rollout
+    step_limit = demos.step_limit or params.task.step_limit
+    panel, scripted = cell.read_panel(), player_of(cell.env, demos.player)
+    tasks, known = panel.tasks_of("warmstart"), scripted.hints
     agent = make_agent(cell.agent, cell.env, params.agent.protocol)
     player = DemonstratorEngine(scripted.make, agent.turns, demos.slips, demos.seed)
     # An opening shows what is meant; a slip in it would leave little to learn.
     opener = DemonstratorEngine(scripted.make, agent.turns, 0.0, demos.seed)
     kinds = {
         "plain": NO_HINTS,
-        "helpful": _drawn_hints(habits.draw_helpful, demos.seed),
-        "useless": _drawn_hints(habits.draw_useless, demos.seed),
+        "helpful": _drawn_hints(known.draw_helpful, demos.seed),
+        "useless": _drawn_hints(known.draw_useless, demos.seed),
     }
     arms: list[tuple[list[Task], DemonstratorEngine, ArmSetup]] = []
     for attempt, (kind, hints) in enumerate(kinds.items()):
@@ -70,7 +72,7 @@ def _demonstrate(cell: Cell, params: DemosParams, folder: Path) -> list[Episode]
         arms.append((shown, player, setup))
     one_turn = rollout.model_copy(update={"turn_limit": 1})
     for attempt in range(demos.openings):
-        hints = _drawn_hints(habits.draw_any, demos.seed, attempt)
+        hints = _drawn_hints(known.draw_any, demos.seed, attempt)
         setup = ArmSetup("demo_opening", agent, hints, one_turn, step_limit, rollout.seed, attempt)
         arms.append((tasks, opener, setup))
     episodes: list[Episode] = []

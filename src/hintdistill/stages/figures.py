@@ -1,4 +1,7 @@
-"""Stage figures: rates, tests and causes of failure of all arms of one environment and agent.
+"""Stage figures: what the report needs of all arms' episodes of one environment and agent.
+
+That is a row an episode, and causes of failure. Rates and tests are the report's: they need the
+rows alone, so they can be computed anew from what git has.
 
 All cells write to metrics/cells/: DVC can't list a matrix's cells as the report's dependencies.
 """
@@ -9,7 +12,7 @@ from hintdistill.core.records import Audit, Episode
 from hintdistill.evaluation.arms import ARMS
 from hintdistill.evaluation.causes import cause_rows
 from hintdistill.evaluation.figures import CellFigures
-from hintdistill.evaluation.metrics import cell_summary, check_same_tasks, episode_rows, type_rows
+from hintdistill.evaluation.metrics import check_same_tasks, episode_rows, invalid_turns
 
 
 @cell_command
@@ -24,12 +27,11 @@ def command(env: str, agent: str) -> None:
     failures, teacher = read_jsonl(cell.failures, Episode), read_jsonl(cell.teacher, Episode)
     read = [("base", failures), ("rag", teacher), *played.items()]
     figures = CellFigures(
-        summary=cell_summary(played),
         models=sorted({episode.model.name for episode in episodes}),
         deterministic=all(episode.deterministic for episode in episodes),
         audit=read_json(cell.audit, Audit),
         causes=[row for arm, own in read for row in cause_rows(own, tasks, arm)],
-        types=list(type_rows(played, tasks)),
+        invalid=invalid_turns(played),
         episodes=list(episode_rows(played, tasks)),
     )
     write_json(cell.figures, figures.model_dump())

@@ -8,6 +8,7 @@ from hintdistill.core.cell import Cell, cell_command
 from hintdistill.core.errors import UserError
 from hintdistill.core.files import write_json, write_jsonl
 from hintdistill.core.params import StageParams
+from hintdistill.environments.common.registry import hint_rules_of
 from hintdistill.hints.write.curate import (
     DuplicateParams,
     bank_figures,
@@ -19,6 +20,7 @@ from hintdistill.hints.write.registry import find_writer, writer_names
 from hintdistill.stages.shared.server import make_server
 
 log = logging.getLogger(__name__)
+PERMUTATION_SEED = 0
 
 
 class WriterParams(DuplicateParams):
@@ -41,7 +43,7 @@ class HintsParams(StageParams):
 
 @cell_command
 def command(env: str, agent: str) -> None:
-    """Write hints from the failures: hints.jsonl, rejected.jsonl and their figures."""
+    """Write hints from the failures: hints.jsonl, the same mixed up, and what was rejected."""
     cell, params = Cell(env, agent), HintsParams.read().hints
     writers = [find_writer(name) for name in params.writers]
     tasks = cell.read_tasks()
@@ -66,5 +68,7 @@ def command(env: str, agent: str) -> None:
         )
     counts = len(failures), len(raw), len(kept), len(bank) - len(kept)
     log.info("%d failures, %d raw hints, %d in the bank after %d were pruned", *counts)
+    places = hint_rules_of(env).places
     write_jsonl(cell.hints, kept)
+    write_jsonl(cell.permuted, places.permuted(kept, PERMUTATION_SEED) if places else [])
     write_json(cell.bank, bank_figures(failures, kept, rejections))

@@ -12,7 +12,8 @@ from hintdistill.core.params import StageParams
 from hintdistill.core.settings import Settings
 from hintdistill.evaluation.arms import ARMS, TABLE
 from hintdistill.evaluation.figures import CauseRow, CellFigures, CellSummary, EpisodeRow, TypeRow
-from hintdistill.evaluation.report import render_report
+from hintdistill.evaluation.metrics import cell_summary, type_rows
+from hintdistill.evaluation.report import CellPage, render_report
 from hintdistill.evaluation.trials import read_trials
 
 METRICS = Path("metrics")
@@ -47,20 +48,24 @@ def command() -> None:
     names = [(env, agent) for env in params.envs for agent in params.agents]
     cells = {name: read_json(Cell(*name).figures, CellFigures) for name in names}
     figures = cells.values()
+    summaries = {name: cell_summary(f.episodes, f.invalid) for name, f in cells.items()}
+    types = {name: list(type_rows(f.episodes)) for name, f in cells.items()}
     plots = METRICS / "plots"
     _write_csv(METRICS / "episodes.csv", EpisodeRow._fields, *(f.episodes for f in figures))
-    _write_csv(plots / "types.csv", TypeRow._fields, *(f.types for f in figures))
+    _write_csv(plots / "types.csv", TypeRow._fields, *types.values())
     _write_csv(plots / "causes.csv", CauseRow._fields, *(f.causes for f in figures))
     bars = [
         (*name, arm, own.success, own.success_lo, own.success_hi)
-        for name, f in cells.items()
-        for arm, own in ((arm, f.summary.arms[arm]) for arm in ARMS)
+        for name, cell in summaries.items()
+        for arm, own in ((arm, cell.arms[arm]) for arm in ARMS)
     ]
     _write_csv(plots / "arms.csv", ("env", "agent", "arm", "success", "lo", "hi"), bars)
     warm = ", after a warm start on demonstrations" if params.model.path_suffix == "" else ""
     text = render_report(
-        {", ".join(name): f for name, f in cells.items()},
-        {", ".join(name): read_trials(*name) for name in names},
+        [
+            CellPage(", ".join(name), summaries[name], types[name], f, read_trials(*name))
+            for name, f in cells.items()
+        ],
         model=f"{params.base.name}{warm}, played by engine {params.rollout.engine}",
         split=params.eval.split,
         seed=params.rollout.seed,
@@ -68,9 +73,9 @@ def command() -> None:
     write_text(METRICS / "report.md", text)
     summary: dict[str, dict[str, Any]] = {}
     success: dict[str, dict[str, Any]] = {}
-    for (env, agent), f in cells.items():
-        summary.setdefault(env, {})[agent] = f.summary.nested()
-        success.setdefault(env, {})[agent] = _success(f.summary)
+    for (env, agent), cell in summaries.items():
+        summary.setdefault(env, {})[agent] = cell.nested()
+        success.setdefault(env, {})[agent] = _success(cell)
     write_json(METRICS / "summary.json", summary)
     write_json(METRICS / "success.json", success)
 

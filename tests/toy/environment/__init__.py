@@ -19,10 +19,10 @@ def hint_rules():
     return HintRules(("locked", "other"), diagnose, ("{object}",), frozenset(), lambda e: set())
 
 
-def scripted_player():
+def scripted_players():
     from hintdistill.environments.toy.player import Opener
 
     from hintdistill.environments.scripted.habits import Habits
     from hintdistill.environments.scripted.player import ScriptedPlayer
 
-    return ScriptedPlayer(Opener, Habits((), ("Open the {object}.",), str))
+    return {"habitual": ScriptedPlayer(Opener, Habits((), ("Open the {object}.",), str))}

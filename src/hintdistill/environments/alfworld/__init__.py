@@ -23,12 +23,16 @@ def games() -> Games:
     )
 
 
-def scripted_player() -> "ScriptedPlayer":
+def scripted_players() -> "dict[str, ScriptedPlayer]":
     from hintdistill.environments.alfworld.player.demonstrator import Demonstrator
     from hintdistill.environments.alfworld.player.habits import HABITS
+    from hintdistill.environments.alfworld.player.searcher import PlaceHints, Searcher
     from hintdistill.environments.scripted.player import ScriptedPlayer
 
-    return ScriptedPlayer(Demonstrator, HABITS)
+    return {
+        "habitual": ScriptedPlayer(Demonstrator, HABITS),
+        "searching": ScriptedPlayer(Searcher, PlaceHints()),
+    }
 
 
 def hint_rules() -> HintRules:

@@ -1,11 +1,11 @@
 """The interface of an environment: tasks being played, seen through observations only."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from hintdistill.core.panel import Panel, PanelParams
-from hintdistill.core.records import Episode, Game, Task
+from hintdistill.core.records import Episode, Game, Hint, Task
 
 
 class Outcome(NamedTuple):
@@ -99,6 +99,17 @@ class Diagnosis(NamedTuple):
     text: str
 
 
+class PlaceRules(NamedTuple):
+    """What is known of where things lie, in an environment that has places."""
+
+    wanted_in: Callable[[Episode], str]  # the object that an episode's task wants; "" if unknown
+    first_seen: Callable[[Episode], int | None]  # steps until it was in sight
+    # Of failed episodes, for objects that their tasks wanted: the hint that says where to look.
+    look_first: Callable[[Sequence[Episode]], dict[str, str]]
+    # A bank with such hints' places mixed up among their objects, by seed.
+    permuted: Callable[[Iterable[Hint], int], list[Hint]]
+
+
 class HintRules(NamedTuple):
     """The causes that a failure in an environment can have, and the words its hints may use."""
 
@@ -108,6 +119,7 @@ class HintRules(NamedTuple):
     placeholders: tuple[str, ...]  # what a hint says in place of names and numbers
     common: frozenset[str]  # names that are the same in every task, so that hints may have them
     names_of: Callable[[Episode], set[str]]  # an episode's own things, which another one lacks
+    places: PlaceRules | None = None
 
     def causes_of(self, episode: Episode) -> list[Diagnosis]:
         """Why an episode failed; none for a success."""

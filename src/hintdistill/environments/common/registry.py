@@ -1,8 +1,8 @@
 """Finds an environment by the name of its folder.
 
-Its `__init__.py` declares it in three functions, `games()`, `scripted_player()` and `hint_rules()`,
-and in `serve(...)` where its games can be served over HTTP. Each imports its part when called, so a
-stage needs, and depends on, no part that it doesn't use.
+Its `__init__.py` declares it in three functions, `games()`, `scripted_players()` and
+`hint_rules()`, and in `serve(...)` where its games can be served over HTTP. Each imports its part
+when called, so a stage needs, and depends on, no part that it doesn't use.
 """
 
 import importlib

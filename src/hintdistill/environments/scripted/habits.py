@@ -52,10 +52,10 @@ class Habits(NamedTuple, Generic[S]):
         made = {h.name for h in self.habits if h.concerns(situation) and h.when(situation)}
         return made - self.prevented_by(prompt)
 
-    def draw_none(self, instruction: str, rng: random.Random) -> list[str]:
+    def draw_none(self, instruction: str, first: str, rng: random.Random) -> list[str]:
         return []
 
-    def draw_helpful(self, instruction: str, rng: random.Random) -> list[str]:
+    def draw_helpful(self, instruction: str, first: str, rng: random.Random) -> list[str]:
         """A hint for most of the mistakes that the task can suffer from, and general advice."""
         situation = self.read(instruction)
         concerned = [habit for habit in self.habits if habit.concerns(situation)]
@@ -66,17 +66,17 @@ class Habits(NamedTuple, Generic[S]):
         rng.shuffle(hints)
         return hints
 
-    def draw_useless(self, instruction: str, rng: random.Random) -> list[str]:
+    def draw_useless(self, instruction: str, first: str, rng: random.Random) -> list[str]:
         """Hints for other types of task, or sentences about nothing, or general advice."""
         situation = self.read(instruction)
         others = [hint for h in self.habits if not h.concerns(situation) for hint in h.hints]
         kind = rng.choice([kind for kind in (others, IRRELEVANT, self.general) if kind])
         return rng.sample(kind, rng.randint(1, MAX_HINTS))
 
-    def draw_any(self, instruction: str, rng: random.Random) -> list[str]:
+    def draw_any(self, instruction: str, first: str, rng: random.Random) -> list[str]:
         """No hints, helpful ones or useless ones."""
         draws = (self.draw_none, self.draw_helpful, self.draw_useless)
-        return rng.choices(draws, OPENINGS)[0](instruction, rng)
+        return rng.choices(draws, OPENINGS)[0](instruction, first, rng)
 
 
 def read_habits(

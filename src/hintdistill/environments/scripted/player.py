@@ -7,9 +7,10 @@ import random
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
+from hintdistill.core.errors import UserError
 from hintdistill.environments.common.protocol import Belief
 from hintdistill.environments.common.registry import declaration_of
-from hintdistill.environments.scripted.habits import Habits
+from hintdistill.environments.scripted.habits import Habit
 
 
 class Line(NamedTuple):
@@ -37,13 +38,41 @@ class Player(Protocol):
 MakePlayer = Callable[[WriteTurns, str, str, float, random.Random], Player]
 
 
+class DemoHints(Protocol):
+    """The hints that are drawn for demonstrations.
+
+    Each draw goes by a task's instruction, its first observation and a source of chance.
+    """
+
+    def draw_helpful(self, instruction: str, first: str, rng: random.Random) -> list[str]: ...
+
+    def draw_useless(self, instruction: str, first: str, rng: random.Random) -> list[str]: ...
+
+    def draw_any(self, instruction: str, first: str, rng: random.Random) -> list[str]:
+        """Helpful ones, useless ones, or none."""
+        ...
+
+    @property
+    def habits(self) -> tuple[Habit[Any], ...]:
+        """Mistakes that the hints prevent; none where the player makes none."""
+        ...
+
+
+DrawHints = Callable[[str, str, random.Random], list[str]]
+
+
 class ScriptedPlayer(NamedTuple):
-    """The player that demonstrates an environment, and its habits."""
+    """A player that demonstrates an environment, and the hints that it follows."""
 
     make: MakePlayer
-    habits: Habits[Any]
+    hints: DemoHints
 
 
-def player_of(env: str) -> ScriptedPlayer:
-    """The scripted player of an environment; a UserError where there is no such environment."""
-    return declaration_of(env).scripted_player()
+def player_of(env: str, name: str) -> ScriptedPlayer:
+    """A scripted player of an environment; a UserError where there is none of that name."""
+    players = declaration_of(env).scripted_players()
+    if name not in players:
+        raise UserError(
+            f"params.yaml, demos.player: expected one of {sorted(players)} for {env}, got {name!r}"
+        )
+    return players[name]

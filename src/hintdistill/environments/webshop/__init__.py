@@ -21,12 +21,12 @@ def games() -> Games:
     return Games(build_panel, open_envs, {"source": "official", "eval": 100})
 
 
-def scripted_player() -> "ScriptedPlayer":
+def scripted_players() -> "dict[str, ScriptedPlayer]":
     from hintdistill.environments.scripted.player import ScriptedPlayer
     from hintdistill.environments.webshop.player.habits import HABITS
     from hintdistill.environments.webshop.player.shopper import Shopper
 
-    return ScriptedPlayer(Shopper, HABITS)
+    return {"habitual": ScriptedPlayer(Shopper, HABITS)}
 
 
 def hint_rules() -> HintRules:

@@ -1,9 +1,9 @@
 """Finds k hints for a task, once at the start of an episode.
 
-Candidates are the bank's hints for the task's type. The k with the highest scores are given; ties
-go by mentions, then by hint_id. The retrievers differ in the score alone; retriever `llm`, which
-lets a language model choose from bm25's best, is in rerank.py. Those that go by words compare the
-task's instruction and first observation (the query) with a document for each hint: its text and
+Candidates are the bank's hints for the task's type, and those for any type. The k with the highest
+scores are given; ties go by mentions, then by hint_id. The retrievers differ in the score alone;
+retriever `llm`, which lets a language model choose from bm25's best, is in rerank.py. Those that go
+by words compare the task's instruction and first observation (the query) with a document for each hint: its text and
 the instructions of the tasks that it came from, since placeholders share few words with a task.
 
 A document is long because its hint would have helped at many tasks. So length is no reason to rank
@@ -21,7 +21,15 @@ from hintdistill.agents.episode.placement import Placement
 from hintdistill.agents.episode.rollout import Retrieve, Starts
 from hintdistill.core.cell import BankParams
 from hintdistill.core.panel import require_split
-from hintdistill.core.records import HINT_SOURCE_SPLIT, Hint, HintRef, Task, normalise, short_hash
+from hintdistill.core.records import (
+    ANY_TYPE,
+    HINT_SOURCE_SPLIT,
+    Hint,
+    HintRef,
+    Task,
+    normalise,
+    short_hash,
+)
 from hintdistill.hints.give.embed import embed
 
 DIGITS = 6  # of a score; what float noise changes is a tie
@@ -136,13 +144,12 @@ def make_ranking(name: str, bank: Sequence[Hint], tasks: Tasks) -> Ranking:
     require_split(sources, tasks.values(), HINT_SOURCE_SPLIT, "the bank of hints")
     by_type: dict[str, tuple[list[Hint], Score]] = {}
     for task_type in sorted({hint.type for hint in bank}):
-        hints = sorted((h for h in bank if h.type == task_type), key=lambda h: h.hint_id)
+        fitting = (h for h in bank if h.type in (task_type, ANY_TYPE))
+        hints = sorted(fitting, key=lambda h: h.hint_id)
         by_type[task_type] = (hints, RETRIEVERS[name](hints, tasks))
 
     def rank(task: Task, first_observation: str) -> list[Hint]:
-        if task.type not in by_type:
-            return []
-        hints, score = by_type[task.type]
+        hints, score = by_type.get(task.type) or by_type.get(ANY_TYPE) or ([], _all_alike([]))
         scores = [round(float(value), DIGITS) for value in score(task, first_observation)]
         # Sorted by hint_id already, which a stable sort keeps where score and mentions are equal.
         ranked = sorted(zip(scores, hints, strict=True), key=lambda s: (-s[0], -s[1].mentions))

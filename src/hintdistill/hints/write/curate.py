@@ -38,6 +38,7 @@ class RawHint(NamedTuple):
     text: str
     writer: str
     episode: Episode
+    subject: str = ""  # hints about different things are never one, however alike their words are
 
 
 class DuplicateParams(Settings):
@@ -94,15 +95,15 @@ def _bank_entry(env: str, group: list[RawHint]) -> Hint:
 
 def curate(raw_hints: Iterable[RawHint], env: str, duplicates: DuplicateParams) -> list[Hint]:
     """The bank: well-formed hints, near-duplicates of a type merged, sorted by type and hint_id."""
-    by_type: dict[str, list[RawHint]] = defaultdict(list)
+    alike: dict[tuple[str, str], list[RawHint]] = defaultdict(list)
     for raw in raw_hints:
         if form_error(raw.text) is None:
-            by_type[raw.type].append(raw)
+            alike[raw.type, raw.subject].append(raw)
     bank = []
-    for of_type in by_type.values():
-        leader = leaders((raw.text for raw in of_type), duplicates)
+    for of_one in alike.values():
+        leader = leaders((raw.text for raw in of_one), duplicates)
         groups: dict[str, list[RawHint]] = defaultdict(list)
-        for raw in of_type:
+        for raw in of_one:
             groups[leader[raw.text]].append(raw)
         bank += [_bank_entry(env, group) for group in groups.values()]
     return sorted(bank, key=lambda hint: (hint.type, hint.hint_id))

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 
 from hintdistill.core.records import Episode
 from hintdistill.environments.alfworld.game.goal import NOTHING_HAPPENS, STATIONS, class_of
-from hintdistill.environments.alfworld.hints import texts
+from hintdistill.environments.alfworld.hints import located, texts
 from hintdistill.environments.alfworld.hints.trace import HouseTrace, Moment
-from hintdistill.environments.common.protocol import Diagnosis, HintRules
+from hintdistill.environments.common.protocol import Diagnosis, HintRules, PlaceRules
 
 # So many steps or turns lost in the same way are a cause, even where the agent found out at last.
 MANY = 3
@@ -182,4 +182,10 @@ RULES = HintRules(
     placeholders=("{object}", "{container}", "{location}", "{lamp}"),
     common=_COMMON,
     names_of=names_of,
+    places=PlaceRules(
+        wanted_in=located.wanted_in,
+        first_seen=located.first_seen,
+        look_first=located.look_first,
+        permuted=located.permuted,
+    ),
 )

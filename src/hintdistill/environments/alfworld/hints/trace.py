@@ -83,7 +83,9 @@ class HouseTrace:
         self.goal = parse_goal(instruction_of(first)) or Goal("", "", "")
         self.places = things_in(first)  # as the room listed them at first
         self.moments: list[Moment] = []
-        self.seen: set[str] = set()  # names of things that observations listed
+        # Things that observations listed: the moment of the first time, and the place then.
+        self.seen: dict[str, int] = {}
+        self.seen_at: dict[str, str] = {}
         self.shut: set[str] = set()  # containers that were found closed
         self.opened: set[str] = set()
         self.takes: list[int] = []  # moments that picked up an object of the wanted class
@@ -97,7 +99,6 @@ class HouseTrace:
         for i, (action, text) in enumerate((s.action, s.observation) for s in episode.steps):
             command = parse_command(action)
             self.moments.append(Moment(action, text, command, here, held, here in closed))
-            self.seen.update(things_in(text))
             if found := _ARRIVAL.match(text):
                 here = found[1]
             elif found := _PICK_UP.match(text):
@@ -113,6 +114,9 @@ class HouseTrace:
                 verb, thing = found.groups()
                 if (verb, class_of(thing)) == (asked, self.goal.object):
                     self.changed.setdefault(thing, i)
+            for name in things_in(text):
+                self.seen.setdefault(name, i)
+                self.seen_at.setdefault(name, here)
             if is_closed(text):
                 closed.add(here)
                 self.shut.add(here)

@@ -21,7 +21,7 @@ from hintdistill.environments.alfworld.game.goal import (
     require_goal,
     things_in,
 )
-from hintdistill.environments.alfworld.player.habits import HABITS, situation_of
+from hintdistill.environments.alfworld.player.habits import HABITS, Situation, situation_of
 from hintdistill.environments.common.protocol import Belief
 from hintdistill.environments.scripted.player import Line, WriteTurns
 
@@ -57,7 +57,8 @@ class Demonstrator:
         self._write_turns, self.goal = write_turns, (goal := require_goal(self._task))
         self.places = things_in(first_observation)
         self._slips, self._rng = slips, rng
-        self._habits = HABITS.made(situation_of(goal, self.places), prompt)
+        self._habits = self._choose_habits(situation_of(goal, self.places), prompt)
+        self._order = self._search_order(prompt)
         self._here = ""
         self._seen: dict[str, str] = {}  # thing -> place
         self._visited: list[str] = []
@@ -67,6 +68,13 @@ class Demonstrator:
         self._intent = f"I look for the {goal.object}."
         self._lines = self._play()
         next(self._lines)
+
+    def _choose_habits(self, situation: Situation, prompt: str) -> set[str]:
+        return HABITS.made(situation, prompt)
+
+    def _search_order(self, prompt: str) -> list[str]:
+        """The room's places, in the order in which they are searched."""
+        return sorted(self.places, key=_search_rank)
 
     def turn(self, observation: str) -> Line:
         """The next line, after an observation (the first one included)."""
@@ -83,7 +91,10 @@ class Demonstrator:
         yield from self._errand()
         self._intent = "I have done what I could."
         while True:  # not reached where the game ends when it is won
-            yield from self._act(GIVE_UP)
+            yield from self._give_up()
+
+    def _give_up(self):
+        yield from self._act(GIVE_UP)
 
     def _errand(self, then: str = ""):
         """Find one object, do to it what the task wants, and bring it where it belongs.
@@ -143,7 +154,7 @@ class Demonstrator:
 
     def _find(self, cls: str):
         """Search until something of the class is in sight; returns its name, or None."""
-        for place in sorted(self.places, key=_search_rank):
+        for place in self._order:
             if found := [name for name in self._seen if class_of(name) == cls]:
                 return found[0]
             if place not in self._visited and not self._is_done(place):
