@@ -33,6 +33,7 @@ def short_run(games, checkout):
 
 TINY = SftParams(
     dtype="float32", r=4, alpha=8, dropout=0.1, learning_rate=1e-3, epochs=1, batch=1,
+    activation_checkpointing=False,
     max_length=400, seed=1, threads=1,
 )  # fmt: skip
 COMMAND = ("hintdistill", "demos", "--env", "alfworld", "--agent", "react")

@@ -31,6 +31,7 @@ class SftParams(Settings):
     learning_rate: PositiveFloat
     epochs: PositiveInt
     batch: PositiveInt
+    activation_checkpointing: bool
     max_length: PositiveInt
     seed: int
     threads: PositiveInt

@@ -4,14 +4,19 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from datasets import Dataset
 from peft import LoraConfig
-from transformers import AutoModelForCausalLM, PrinterCallback, TrainerCallback
+from transformers import (
+    AutoModelForCausalLM,
+    PreTrainedTokenizerBase,
+    PrinterCallback,
+    TrainerCallback,
+)
 from trl import SFTConfig, SFTTrainer
 
 from hintdistill.core.errors import UserError
@@ -94,6 +99,57 @@ def _drop_unfinished(folder: Path) -> None:
             shutil.rmtree(checkpoint)
 
 
+def make_trainer(
+    network,
+    tokenizer: PreTrainedTokenizerBase,
+    examples: Sequence[Mapping[str, list[int]]],
+    params: SftParams,
+    folder: Path,
+    method: str,
+) -> OwnTurnTrainer:
+    """A trainer of a model on rows in their order, each with `input_ids` and `labels`.
+
+    `method` and `folder` are as in `fine_tune`; of `tokenizer` only the padding is used.
+    """
+    lora = LoraConfig(
+        r=params.r,
+        lora_alpha=params.alpha,
+        lora_dropout=params.dropout,
+        target_modules=lora_targets(network),
+        task_type="CAUSAL_LM",
+    )
+    trainer = OwnTurnTrainer(
+        model=network,
+        args=SFTConfig(
+            output_dir=str(folder),
+            per_device_train_batch_size=params.batch,
+            num_train_epochs=1,  # `examples` hold all epochs
+            train_sampling_strategy="sequential",
+            learning_rate=params.learning_rate,
+            lr_scheduler_type="cosine",
+            warmup_steps=0.1,
+            weight_decay=0.01,
+            max_length=params.max_length,
+            dataset_kwargs={"skip_prepare_dataset": True},
+            activation_checkpointing=params.activation_checkpointing,
+            bf16=False,  # no autocast: the base has its dtype already, the adapter stays float32
+            seed=params.seed,
+            logging_steps=1,
+            save_strategy="steps",
+            save_steps=CHECKPOINT_EVERY[method],
+            save_total_limit=1,
+            report_to=[],
+            disable_tqdm=True,
+            dataloader_pin_memory=torch.cuda.is_available(),
+        ),
+        train_dataset=Dataset.from_list(list(examples)),
+        processing_class=tokenizer,
+        peft_config=lora if method == "lora" else None,
+    )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
 def fine_tune(
     base: Path,
     conversations: list[list[Message]],
@@ -121,43 +177,8 @@ def fine_tune(
     tokens_a_step = sum(lengths) * params.epochs * params.batch / len(order)
     _drop_unfinished(folder)
     network = AutoModelForCausalLM.from_pretrained(base, dtype=getattr(torch, params.dtype))
-    lora = LoraConfig(
-        r=params.r,
-        lora_alpha=params.alpha,
-        lora_dropout=params.dropout,
-        target_modules=lora_targets(network),
-        task_type="CAUSAL_LM",
-    )
-    trainer = OwnTurnTrainer(
-        model=network,
-        args=SFTConfig(
-            output_dir=str(folder),
-            per_device_train_batch_size=params.batch,
-            num_train_epochs=1,  # `order` holds all epochs
-            train_sampling_strategy="sequential",
-            learning_rate=params.learning_rate,
-            lr_scheduler_type="cosine",
-            warmup_steps=0.1,
-            weight_decay=0.01,
-            max_length=params.max_length,
-            dataset_kwargs={"skip_prepare_dataset": True},
-            gradient_checkpointing=False,
-            bf16=False,  # no autocast: the base has its dtype already, the adapter stays float32
-            seed=params.seed,
-            logging_steps=1,
-            save_strategy="steps",
-            save_steps=CHECKPOINT_EVERY[method],
-            save_total_limit=1,
-            report_to=[],
-            disable_tqdm=True,
-            dataloader_pin_memory=torch.cuda.is_available(),
-        ),
-        train_dataset=Dataset.from_list(examples),
-        processing_class=renderer.tokenizer,
-        peft_config=lora if method == "lora" else None,
-        callbacks=[_TrainingProgress(tokens_a_step, on_loss)],
-    )
-    trainer.remove_callback(PrinterCallback)
+    trainer = make_trainer(network, renderer.tokenizer, examples, params, folder, method)
+    trainer.add_callback(_TrainingProgress(tokens_a_step, on_loss))
     trainer.train(resume_from_checkpoint=any(folder.glob("checkpoint-*")) or None)
     cut = sum(talk.cut for talk in talks)
     if cut:
