@@ -86,8 +86,8 @@ def train(shape: dict[str, int], length: int, checkpointing: bool) -> dict[str, 
     """Train a few steps, and say what they took; `held_gib` is what stays between steps."""
     params = SftParams(
         dtype="bfloat16", r=64, alpha=128, dropout=0.1, learning_rate=2e-4, epochs=1, batch=1,
-        activation_checkpointing=checkpointing, max_length=length, seed=0,
-        threads=torch.get_num_threads(),
+        accumulation=1, activation_checkpointing=checkpointing, max_length=length, seed=0,
+        threads=torch.get_num_threads(), launcher="",
     )  # fmt: skip
     # The trainer asks a tokenizer for the padding alone.
     words = Tokenizer(models.WordLevel({"<pad>": 0}, unk_token="<pad>"))
