@@ -91,6 +91,21 @@ def test_a_kill_ends_all_processes_and_what_is_done_is_continued(job, tmp_path):
     assert all(torch.equal(weight, two[name]) for name, weight in one.items())
 
 
+def test_checkpointing_changes_memory_alone(job, tmp_path):
+    job = changed(job, dropout=0.1)
+    train(job, tmp_path / "kept")
+    train(changed(job, activation_checkpointing=True), tmp_path / "again")
+    again = weights(tmp_path / "again")
+    for name, weight in weights(tmp_path / "kept").items():
+        assert torch.allclose(weight, again[name], atol=1e-6), name
+
+
+def test_a_launcher_that_shards_the_model_is_refused(job, tmp_path, monkeypatch):
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    with pytest.raises(UserError, match="got FSDP, which shards"):
+        train(job, tmp_path / "run")
+
+
 def test_a_launcher_that_is_missing_or_fails_is_named(job, tmp_path):
     with pytest.raises(UserError, match="found no 'no-such-launcher'"):
         train(changed(job, launcher="no-such-launcher -n 2"), tmp_path / "run")

@@ -23,6 +23,7 @@ from hintdistill.core.errors import UserError
 from hintdistill.core.records import Message
 from hintdistill.llm.model.chat import ChatRenderer
 from hintdistill.training.sft.lora import lora_targets
+from hintdistill.training.sft.memory import largest_batch, require_memory
 from hintdistill.training.sft.rows import IGNORED, SftParams, tokenise, training_order
 
 log = logging.getLogger(__name__)
@@ -193,7 +194,7 @@ def fine_tune(
     `method` is `lora` (its weights are in float32) or `full`. Optimiser checkpoints go to `folder`;
     a checkpoint found there is continued from. `on_loss` is told of every step from the first on,
     those before that checkpoint too; of several processes it is the first one's that is. A
-    UserError where there is nothing to train on.
+    UserError where there is nothing to train on, or the GPU's memory can't suffice.
     """
     if not conversations:
         raise UserError("training: expected at least one row, got none")
@@ -205,6 +206,7 @@ def fine_tune(
     order = training_order(lengths, params.batch, params.epochs, params.seed)
     examples = [{"input_ids": rows[i].input_ids, "labels": rows[i].labels} for i in order]
     network = AutoModelForCausalLM.from_pretrained(base, dtype=getattr(torch, params.dtype))
+    require_memory(network, params, method, largest_batch(rows, params.batch))
     trainer = make_trainer(network, renderer.tokenizer, examples, params, folder, method)
     trainer.add_callback(_Whole())
     if trainer.is_world_process_zero():

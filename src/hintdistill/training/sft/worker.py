@@ -18,6 +18,12 @@ log = logging.getLogger(__name__)
 
 def work(job: Job, folder: Path) -> None:
     """Train as the job says; see `launch.train`."""
+    for method in ("FSDP", "DEEPSPEED"):
+        if os.environ.get(f"ACCELERATE_USE_{method}") == "true":
+            raise UserError(
+                f"params.yaml, launcher: expected processes that each hold the whole model, got "
+                f"{method}, which shards it: weights would be saved in part. Leave it out."
+            )
 
     def run(on_loss: OnLoss) -> Trained:
         return fine_tune(
