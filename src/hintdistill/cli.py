@@ -1,10 +1,8 @@
 """The console script: finds stages and commands by the names of their files, and reports errors."""
 
 import errno
-import logging
 import os
 import sys
-import warnings
 from pathlib import Path
 
 import click
@@ -12,6 +10,7 @@ import click
 from hintdistill.commands.times import timed
 from hintdistill.core.by_name import import_by_name, names_in
 from hintdistill.core.errors import UserError
+from hintdistill.core.logs import show_logs
 
 STAGES, COMMANDS = "hintdistill.stages", "hintdistill.commands"
 
@@ -66,14 +65,7 @@ def _fail(message: str) -> None:
 
 def main() -> None:
     _run_the_folders_code()
-    # Stages log lines of their own; bars and deprecations of the libraries would bury them.
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    os.environ.setdefault("TQDM_DISABLE", "1")
-    logging.getLogger("httpx2").setLevel(logging.WARNING)  # a line a request
-    warnings.filterwarnings("ignore", category=FutureWarning)
-    shown = logging.StreamHandler()
-    shown.setLevel(logging.INFO)  # bm25s sets its own logger to DEBUG
-    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[shown])
+    show_logs()
     try:
         cli()
     except UserError as error:

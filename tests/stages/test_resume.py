@@ -33,6 +33,7 @@ def short_run(games, checkout):
 
 TINY = SftParams(
     dtype="float32", r=4, alpha=8, dropout=0.1, learning_rate=1e-3, epochs=1, batch=1,
+    accumulation=1, activation_checkpointing=False, launcher="",
     max_length=400, seed=1, threads=1,
 )  # fmt: skip
 COMMAND = ("hintdistill", "demos", "--env", "alfworld", "--agent", "react")
@@ -107,7 +108,7 @@ def test_training_resumes_at_a_checkpoint_and_ends_in_the_same_bytes(
     from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
 
     from hintdistill.training.sft import trainer as sft
-    from hintdistill.training.sft.export import save_adapter, save_model
+    from hintdistill.training.sft.export import describe_adapter, save_model
     from hintdistill.training.sft.live import loss_logger, open_live
 
     monkeypatch.chdir(finished.folder)
@@ -147,11 +148,12 @@ def test_training_resumes_at_a_checkpoint_and_ends_in_the_same_bytes(
         out = tmp_path / f"{name}-out"
         if method == "lora":
             card = {"arm": "sft", "env": "alfworld", "agent": "react", "rows": 3, "steps": 3}
-            save_adapter(trained.model, out, name="a", base="models/b", card=card)
+            trained.model.save_pretrained(out)
+            describe_adapter(out, name="a", base="models/b", card=card)
             weights = dict(trained.model.named_parameters())
             assert any(float(w.abs().sum()) > 0 for name, w in weights.items() if "lora_B" in name)
         else:
-            save_model(trained.model, out, "a card")
+            save_model(trained.model, out)
             before = (base / "model.safetensors").read_bytes()
             assert (out / "model.safetensors").read_bytes() != before
     losses = [tmp_path / f"{name}-live/plots/metrics/loss.tsv" for name in ("stopped", "whole")]

@@ -21,6 +21,7 @@ from hintdistill.training.sft.trainer import fine_tune
 
 PARAMS = SftParams(
     dtype="float32", r=2, alpha=4, dropout=0.0, learning_rate=0.01, epochs=6, batch=2,
+    accumulation=1, activation_checkpointing=False, launcher="",
     max_length=4096, seed=0, threads=1,
 )  # fmt: skip
 

@@ -96,11 +96,11 @@ def make_base(source: str, folder: Path, card: str):
         raise _error(source, "expected a tokenizer with tokenizer.json, found only a slow one.")
     _require_usable(source, network)
     if options:
-        save_model(network, folder, card)
+        save_model(network, folder)
     else:
         empty_folder(folder)
         _convert(source, where, folder)
-        write_text(folder / CARD, card)
+    write_text(folder / CARD, card)
     tokenizer.chat_template = without_dates(tokenizer.get_chat_template())
     tokenizer.init_kwargs["local_files_only"] = False  # or it would be as HF_HUB_OFFLINE says
     tokenizer.save_pretrained(folder)

@@ -38,8 +38,8 @@ def empty_folder(folder: Path) -> None:
     folder.mkdir(parents=True)
 
 
-def save_model(network, folder: Path, card: str) -> None:
-    """Write weights (bfloat16; tied ones once), config and card of a model into a new folder.
+def save_model(network, folder: Path) -> None:
+    """Write weights (bfloat16; tied ones once) and config of a model into a new folder.
 
     Not `save_pretrained`: that refuses a model which was read from a GGUF file.
     """
@@ -54,7 +54,6 @@ def save_model(network, folder: Path, card: str) -> None:
         if not key.startswith("_") and key != "quantization_config"
     }
     write_json(folder / CONFIG, {**config, "dtype": "bfloat16"})
-    write_text(folder / CARD, card)
 
 
 def copy_tokenizer(base: Path, folder: Path) -> None:
@@ -64,14 +63,12 @@ def copy_tokenizer(base: Path, folder: Path) -> None:
             shutil.copyfile(path, folder / path.name)
 
 
-def save_adapter(model, folder: Path, *, name: str, base: str, card: dict[str, object]) -> None:
-    """Write a PEFT adapter that loads with plain transformers and peft.
+def describe_adapter(folder: Path, *, name: str, base: str, card: dict[str, object]) -> None:
+    """Complete a PEFT adapter's folder, so that it loads with plain transformers and peft.
 
     `name` is the last part of its final path, `base` the base model's path in the repository, and
     `card` has arm, env, agent, rows and steps for the model card.
     """
-    empty_folder(folder)
-    model.save_pretrained(folder)
     config = json.loads((folder / "adapter_config.json").read_text())
     config["base_model_name_or_path"] = base
     config["target_modules"] = sorted(config["target_modules"])  # PEFT writes an unordered set

@@ -21,7 +21,8 @@ class SftParams(Settings):
 
     `dtype` is that of the frozen base; the adapter is in float32. Which is faster depends on the
     CPU: an AMD EPYC with AVX512-BF16 multiplies bfloat16 four times as fast as float32, an Intel
-    Xeon with the same instructions half as fast.
+    Xeon with the same instructions half as fast. An optimiser step takes `accumulation` batches of
+    `batch` rows from each process that `launcher` starts; empty, training runs in this one.
     """
 
     dtype: Literal["float32", "bfloat16"]
@@ -31,9 +32,12 @@ class SftParams(Settings):
     learning_rate: PositiveFloat
     epochs: PositiveInt
     batch: PositiveInt
+    accumulation: PositiveInt
+    activation_checkpointing: bool
     max_length: PositiveInt
     seed: int
     threads: PositiveInt
+    launcher: str
 
 
 class TokenisedRow(NamedTuple):
