@@ -3,8 +3,9 @@
 Candidates are the bank's hints for the task's type, and those for any type. The k with the highest
 scores are given; ties go by mentions, then by hint_id. The retrievers differ in the score alone;
 retriever `llm`, which lets a language model choose from bm25's best, is in rerank.py. Those that go
-by words compare the task's instruction and first observation (the query) with a document for each hint: its text and
-the instructions of the tasks that it came from, since placeholders share few words with a task.
+by words compare the task's instruction and first observation (the query) with a document for each
+hint: its text and the instructions of the tasks that it came from, since placeholders share few
+words with a task.
 
 A document is long because its hint would have helped at many tasks. So length is no reason to rank
 it lower, as both measures usually have it: rare slips would come first. Each word of the query
