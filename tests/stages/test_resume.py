@@ -170,8 +170,8 @@ def test_training_on_nothing_is_an_error(finished, tmp_path):
 
     base = finished.folder / "models/base"
     with pytest.raises(UserError, match="at least one row"):
-        fine_tune(base, [], TINY, tmp_path, "lora", print)
+        fine_tune(base, [], TINY, {}, tmp_path, "lora", print)
     rows = read_jsonl(finished.folder / "data/alfworld/react/sft.jsonl", TrainingRow)
     short = TINY.model_copy(update={"max_length": 50})
     with pytest.raises(UserError, match="max_length"):
-        fine_tune(base, [rows[0].messages], short, tmp_path, "lora", print)
+        fine_tune(base, [rows[0].messages], short, {}, tmp_path, "lora", print)

@@ -290,7 +290,7 @@ def test_budget(games, base_arm):
         ([*plan[:take], *IDLE], "not taken"),
         ([*plan[: take + 1], *IDLE], "not placed"),
         ([*IDLE[: 20 - take - 1], *plan[: take + 1], *IDLE], "late"),
-        (["think: hm"] * 40, "not found"),
+        ([f"think: hm {i}" for i in range(40)], "not found"),
     ]:
         episode = play(games, base_arm, SIMPLE, turns)
         assert the_hint(episode) == ("budget", texts.BUDGET[key])

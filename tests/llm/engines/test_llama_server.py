@@ -1,5 +1,6 @@
-"""llama.cpp's server, as docs/serve_gguf.py starts it, with the real model."""
+"""llama.cpp's server, as docs/serve_gguf.py starts it: with a tiny model, and slow with the real."""
 
+import shutil
 import subprocess
 import sys
 import time
@@ -7,7 +8,8 @@ import urllib.request
 from contextlib import closing, contextmanager
 
 import pytest
-from conftest import ROOT, TYPE, envs_of
+from conftest import ROOT, TYPE, Checkout, envs_of
+from families import template, tokenizer_of, write_model
 from loopback import free_port
 from test_openai import arm_of, eval_tasks
 
@@ -25,21 +27,38 @@ from hintdistill.stages.shared.server import ServerBlock
 MODEL, STUDENTS = "alfworld-react", ("alfworld-react-sft", "alfworld-react-distilled")
 
 
-def names_in(folder):
-    """By which engine openai asks for the model and the students of a finished run."""
-    return [MODEL, *(student_name(folder / "models/adapters" / name) for name in STUDENTS)]
+def gguf_files_of(run, folder, target):
+    """The files that `hintdistill gguf` writes of a run's folder, by the names that are asked for."""
+    command = ["hintdistill", "gguf", "--env", "alfworld", "--agent", "react"]
+    done = run(*command, "--folder", str(target))
+    assert done.returncode == 0, done.stderr
+    names = [MODEL, *(student_name(folder / "models/adapters" / name) for name in STUDENTS)]
+    assert {path.name for path in target.iterdir()} == {f"{name}.gguf" for name in names}
+    return target
 
 
 @pytest.fixture(scope="module")
 def served(finished, tmp_path_factory):
-    """The folder of files that `hintdistill gguf` writes."""
-    folder = tmp_path_factory.mktemp("served")
-    command = ["hintdistill", "gguf", "--env", "alfworld", "--agent", "react"]
-    done = finished.run(*command, "--folder", str(folder))
-    assert done.returncode == 0, done.stderr
-    assert {path.name for path in folder.iterdir()} == {
-        f"{n}.gguf" for n in names_in(finished.folder)
-    }
+    return gguf_files_of(finished.run, finished.folder, tmp_path_factory.mktemp("served"))
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """A folder with a tiny random model, and adapters that change it."""
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM, LlamaConfig
+
+    folder = tmp_path_factory.mktemp("tiny")
+    shutil.copy(ROOT / "profiles/smoke.yaml", folder / "params.yaml")
+    config = LlamaConfig(
+        hidden_size=64, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
+        max_position_embeddings=4096,
+    )  # fmt: skip
+    model = write_model(folder / f"models/warm/{MODEL}", tokenizer_of(template("qwen2_5")), config)
+    lora = LoraConfig(r=2, init_lora_weights=False, target_modules=["q_proj", "down_proj"])
+    for name in STUDENTS:
+        student = get_peft_model(AutoModelForCausalLM.from_pretrained(model), lora)
+        student.save_pretrained(folder / "models/adapters" / name)
     return folder
 
 
@@ -78,25 +97,46 @@ def serving(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("student", [None, STUDENTS[1]])
-def test_an_agent_plays_through_it(student, finished, served, serving, games, at_root):
-    model = finished.folder / f"models/warm/{MODEL}"
-    adapter = student and finished.folder / f"models/adapters/{student}"
+def test_it_encodes_and_answers_as_the_local_engine_asks(
+    student, tiny, serving, games, at_root, tmp_path
+):
+    served = gguf_files_of(Checkout(tiny).run, tiny, tmp_path / "served")
+    adapter = student and tiny / f"models/adapters/{student}"
+    name = student_name(adapter) if adapter else MODEL
+    one, two = play_both(tiny, adapter, served / f"{name}.gguf", serving, games, turns=1)
+    assert [e.tokens_prompt for e in one] == [e.tokens_prompt for e in two]
+    assert all(e.n_turns == 1 for e in one)
+
+
+def play_both(folder, adapter, file, serving, games, turns):
+    """The same games through the server and in this process."""
+    model = folder / f"models/warm/{MODEL}"
     panel = {task.task_id: (task, game) for task, game in games}
     tasks = [task for task in eval_tasks(games, 6) if task.type == TYPE]
     local = OpenvinoEngine(model, adapter, {}, threads=2, max_new_tokens=24)
-    name = student_name(adapter) if adapter else MODEL
-    with serving(served / f"{name}.gguf") as server:
+    with serving(file) as server:
         remote = OpenaiEngine(
             model, adapter, server, max_new_tokens=24, seed=0, chat_template_kwargs={}
         )
-        one, two = (
-            play_cohort(tasks, envs_of(panel), engine, arm_of()) for engine in (remote, local)
-        )
+        return [
+            play_cohort(tasks, envs_of(panel), engine, arm_of(turns=turns))
+            for engine in (remote, local)
+        ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("student", [None, STUDENTS[1]])
+def test_an_agent_plays_through_it(student, finished, served, serving, games, at_root):
+    adapter = student and finished.folder / f"models/adapters/{student}"
+    name = student_name(adapter) if adapter else MODEL
+    file = served / f"{name}.gguf"
+    one, two = play_both(finished.folder, adapter, file, serving, games, turns=4)
     # Both have 8-bit weights, so the first turns are the same, and maybe more.
     assert [e.messages[2].content for e in one] == [e.messages[2].content for e in two]
     assert all(e.tokens_prompt > e.tokens_prompt_new > 0 for e in one)
 
 
+@pytest.mark.slow
 def test_it_writes_hints(finished, served, serving, at_root):
     """The small model writes poor ones: each of its texts is a hint in form, or refused."""
     data = finished.folder / "data/alfworld"

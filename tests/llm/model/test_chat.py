@@ -83,7 +83,7 @@ def test_a_rows_tokens_are_those_fed_at_evaluation_turn_by_turn(finished, games,
     from hintdistill.agents.episode.rollout import Limits, play_cohort
 
     model = finished.folder / "models/warm/alfworld-react"
-    engine = SpyEngine(model, None, threads=1, dtype="float32", max_new_tokens=12)
+    engine = SpyEngine(model, None, {}, threads=1, dtype="float32", max_new_tokens=12)
     panel = {task.task_id: (task, game) for task, game in games if task.split == "eval"}
     tasks = [task for task, _ in panel.values()][:2]
     fed = {}
