@@ -1,4 +1,4 @@
-"""llama.cpp's server, as docs/serve_gguf.py starts it: with a tiny model, and slow with the real."""
+"""llama.cpp's server, as docs/serve_gguf.py starts it: a tiny model, and slow the real one."""
 
 import shutil
 import subprocess
