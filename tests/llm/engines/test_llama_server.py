@@ -28,7 +28,7 @@ MODEL, STUDENTS = "alfworld-react", ("alfworld-react-sft", "alfworld-react-disti
 
 
 def gguf_files_of(run, folder, target):
-    """The files that `hintdistill gguf` writes of a run's folder, by the names that are asked for."""
+    """The files that `hintdistill gguf` writes of a run, by the names that are asked for."""
     command = ["hintdistill", "gguf", "--env", "alfworld", "--agent", "react"]
     done = run(*command, "--folder", str(target))
     assert done.returncode == 0, done.stderr
