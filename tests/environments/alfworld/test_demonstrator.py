@@ -85,8 +85,8 @@ def test_drawn_hints_concern_the_task_or_do_not(games):
             asked = task.instruction
             situation = HABITS.read(asked)
             concerned = {habit.name for habit in HABITS.habits if habit.concerns(situation)}
-            helpful = HABITS.draw_helpful(asked, random.Random(seed))
-            useless = HABITS.draw_useless(asked, random.Random(seed))
+            helpful = HABITS.draw_helpful(asked, "", random.Random(seed))
+            useless = HABITS.draw_useless(asked, "", random.Random(seed))
             assert len(helpful) <= MAX_HINTS and 1 <= len(useless) <= MAX_HINTS
             assert HABITS.prevented_by("\n".join(helpful)) <= concerned
             assert not HABITS.prevented_by("\n".join(useless)) & concerned
@@ -94,7 +94,7 @@ def test_drawn_hints_concern_the_task_or_do_not(games):
 
 def test_openings_are_of_all_three_kinds(games):
     asked = games[0][0].instruction
-    drawn = [HABITS.draw_any(asked, random.Random(seed)) for seed in range(200)]
+    drawn = [HABITS.draw_any(asked, "", random.Random(seed)) for seed in range(200)]
     assert min(len([d for d in drawn if not d]), len([d for d in drawn if d])) > 20
     helpful = [d for d in drawn if HABITS.prevented_by("\n".join(d)) & {"container"}]
     useless = [d for d in drawn if d and d not in helpful]

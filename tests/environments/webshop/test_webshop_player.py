@@ -212,7 +212,7 @@ def test_hints_make_the_shopper_earn_more_and_useless_ones_change_nothing(panel,
 def test_useless_hints_are_drawn_for_any_task(panel):
     """Also where every mistake could be made, so that there are no hints for other tasks."""
     for number, task in enumerate(tasks_of(panel)):
-        drawn = HABITS.draw_useless(task.instruction, random.Random(number))
+        drawn = HABITS.draw_useless(task.instruction, "", random.Random(number))
         wish = read_wish(task.instruction)
         prevented = HABITS.prevented_by("\n".join(drawn))
         assert drawn and not prevented & {h.name for h in HABITS.habits if h.concerns(wish)}
