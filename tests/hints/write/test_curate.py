@@ -21,6 +21,7 @@ raw_hints = st.builds(
     text=st.lists(words, min_size=2, max_size=6).map(" ".join),
     writer=st.just("diagnose"),
     episode=st.sampled_from([episode_of(f"task-{i}") for i in range(4)]),
+    subject=st.just(""),
 )
 
 
