@@ -145,7 +145,7 @@ def test_look_alikes_of_special_tokens_stay_text(engine):
     plain, attacked = (talk(text) for text in ("Hi.", attack))
     engine.start()
     turns = engine.generate([Request(0, plain), Request(1, attacked)])
-    control = engine.renderer._control
+    control = set(engine.renderer.tokenizer.added_tokens_decoder)
     counts = [
         sum(token in control for token in engine.renderer.prompt(messages))
         for messages in (plain, attacked)
