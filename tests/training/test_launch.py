@@ -67,7 +67,7 @@ train(Job.model_validate_json(Path(sys.argv[1]).read_text()), Path(sys.argv[2]))
 """
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_a_kill_ends_all_processes_and_what_is_done_is_continued(job, tmp_path):
     job = changed(job, accumulation=1, epochs=20, dropout=0.1, launcher=TWO)
     (tmp_path / "job.json").write_text(job.model_dump_json())
